@@ -1,0 +1,5 @@
+"""`python -m relations`."""
+
+from relations.main import app
+
+app()

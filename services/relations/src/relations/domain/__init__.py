@@ -1,0 +1,1 @@
+"""The rules: no await, no SQL, no clock."""

@@ -1,0 +1,1 @@
+"""Where relations meets HTTP and Kafka: translation, nothing else."""

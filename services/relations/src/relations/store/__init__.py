@@ -1,0 +1,1 @@
+"""Statements: one each, in a function of its own; every write counts its rows."""
