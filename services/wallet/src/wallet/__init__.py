@@ -1,0 +1,1 @@
+"""The wallet: the only ledger of quota money. It knows no name and no identity number."""

@@ -1,0 +1,5 @@
+"""`python -m wallet`."""
+
+from wallet.main import app
+
+app()

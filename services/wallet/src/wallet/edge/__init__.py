@@ -1,0 +1,1 @@
+"""Where the wallet meets HTTP and Kafka: translation, nothing else."""
