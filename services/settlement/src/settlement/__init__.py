@@ -1,0 +1,1 @@
+"""Settlement: what the provinces owe each other. It changes no quota."""

@@ -1,0 +1,1 @@
+"""What is owed, and how far each month is, as pure rules over immutable values."""

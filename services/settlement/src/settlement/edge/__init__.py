@@ -1,0 +1,1 @@
+"""Where settlement meets HTTP and Kafka: translation, nothing else."""
