@@ -1,0 +1,36 @@
+"""Settlement, as the gateway asks it: months that were cut, their statements, and prefunds."""
+
+from __future__ import annotations
+
+from contracts.internal import PeriodAsked, PrefundsAsked, StatementAsked
+from gateway.edge.neighbours import Neighbour, answer_of
+from kit.answers import Answer
+
+
+class Settlement:
+    """Every question is answered with the text for the caller. Raises Busy and Unavailable."""
+
+    def __init__(self, neighbour: Neighbour) -> None:
+        self._neighbour = neighbour
+
+    async def period(self, asked: PeriodAsked) -> Answer:
+        """A month that settlement was told of."""
+        return await self._asked("/internal/periods/find", asked)
+
+    async def issue_statements(self, asked: PeriodAsked) -> Answer:
+        return await self._asked("/internal/periods/issue", asked)
+
+    async def close_period(self, asked: PeriodAsked) -> Answer:
+        return await self._asked("/internal/periods/close", asked)
+
+    async def statement(self, asked: StatementAsked) -> Answer:
+        return await self._asked("/internal/statements/find", asked)
+
+    async def prefunds(self, asked: PrefundsAsked) -> Answer:
+        return await self._asked("/internal/prefunds/find", asked)
+
+    async def _asked(self, path: str, asked: PeriodAsked | PrefundsAsked) -> Answer:
+        return answer_of(await self._neighbour.ask(path, asked), asked.instance)
+
+    async def close(self) -> None:
+        self._neighbour.close()
