@@ -1,0 +1,1 @@
+"""How the outside world decides: no database, no clock, no network."""

@@ -1,0 +1,1 @@
+"""Translation between the outside world and whoever talks to it: HTTP, Kafka, tokens."""

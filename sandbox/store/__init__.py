@@ -1,0 +1,1 @@
+"""Statements: one a function; every write counts its rows."""
