@@ -1,0 +1,1 @@
+"""How Gongji is put onto machines."""

@@ -1,0 +1,1 @@
+"""A stack in containers: what it needs beside its images."""
