@@ -1,0 +1,1 @@
+"""Everything that proves Gongji, from one pure function to the whole stack."""

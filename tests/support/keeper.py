@@ -1,0 +1,85 @@
+"""Keep one server for one test run: `python -m tests.support.keeper KIND FOLDER OWNER_PID`.
+
+    owner dies, or SIGTERM --> the server is killed and its files are gone
+
+A process of its own, so that a test run that is killed leaves nothing behind: the server is
+tethered to the keeper, and the keeper watches the owner.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+
+import psutil
+
+from deploy.local.jars import ensure_jars
+from deploy.local.kafka import Broker
+from deploy.local.ports import free_port
+from deploy.local.postgres import FORGETFUL, Cluster
+from deploy.local.program import Program, await_ready
+
+ROOT = Path(__file__).parents[2]
+READY_WITHIN_SECONDS = 90
+
+
+def postgres(folder: Path, settings: dict[str, str]) -> tuple[Program, dict[str, str]]:
+    cluster = Cluster(
+        data=folder / "data",
+        port=free_port(),
+        log=folder / "postgres.log",
+        settings=settings,
+    )
+    cluster.create()
+    return cluster.program(), {"address": cluster.dsn}
+
+
+def kafka(folder: Path) -> tuple[Program, dict[str, str]]:
+    broker = Broker(
+        folder=folder / "data",
+        jars=ensure_jars(ROOT / "var" / "kafka-jars"),
+        port=free_port(),
+        controller_port=free_port(),
+        log=folder / "kafka.log",
+    )
+    broker.create()
+    return broker.program(), {"address": broker.bootstrap}
+
+
+def prepare(kind: str, folder: Path) -> tuple[Program, dict[str, str]]:
+    if kind == "kafka":
+        return kafka(folder)
+    return postgres(folder, FORGETFUL if kind == "postgres" else {})
+
+
+def leave(_signal: int, _frame: FrameType | None) -> None:
+    raise SystemExit(0)
+
+
+def keep(kind: str, folder: Path, owner: psutil.Process) -> None:
+    folder.mkdir(parents=True)
+    program, found = prepare(kind, folder)
+    child = program.start()
+    try:
+        await_ready(program, child, READY_WITHIN_SECONDS)
+        answer = folder.with_suffix(".starting")
+        answer.write_text(json.dumps({**found, "pid": child.pid}))
+        answer.rename(folder.with_suffix(".json"))
+        owner.wait()
+    finally:
+        child.kill()
+        child.wait()
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.with_suffix(".json").unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            folder.parent.rmdir()  # by whoever is last
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, leave)
+    keep(sys.argv[1], Path(sys.argv[2]), psutil.Process(int(sys.argv[3])))
