@@ -111,8 +111,10 @@ async def test_a_payment_that_has_begun_is_waited_for(purse: Purse, month: str) 
     paying = asyncio.create_task(door.perform([job_of(payment_of(me, 100), me, "k")]))
     await gate.inside.wait()
     cutting = asyncio.create_task(cut(months_of(purse), month))
-    await until(lambda: somebody_waits_for_the_cell_alone(purse, 1), "the cut waits")
-    gate.opened.set()
+    try:
+        await until(lambda: somebody_waits_for_the_cell_alone(purse, 1), "the cut waits")
+    finally:
+        gate.opened.set()  # a payment that stands still keeps its pool from closing
     [paid] = await paying
     assert body_of(paid)["period"] == month
     assert await cutting == "cut"
@@ -127,8 +129,10 @@ async def test_without_the_lock_it_falls_into_a_month_that_was_cut(
     door = gated_door(purse, 1, gate, shares=False)
     paying = asyncio.create_task(door.perform([job_of(payment_of(me, 100), me, "k")]))
     await gate.inside.wait()
-    assert await cut(months_of(purse), month) == "cut"
-    gate.opened.set()
+    try:
+        assert await cut(months_of(purse), month) == "cut"
+    finally:
+        gate.opened.set()
     [paid] = await paying
     assert body_of(paid)["period"] == month
     assert len(await pools(purse)[1].fetch(LATER_THAN_ITS_CUT)) == 1

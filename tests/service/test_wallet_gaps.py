@@ -91,13 +91,16 @@ async def test_a_gap_in_ones_relations_stops_nobody_else(
         async def the_other_ended() -> bool:
             return await states(purse, other) == [("ended", False)]
 
+        async def mine_waits() -> bool:
+            return await parked(purse) == [(str(me), "gap")]
+
         async def mine_ended() -> bool:
             return await states(purse, me) == [("ended", True)]
 
         async with running(consumer):
             await until(the_other_ended)
+            await until(mine_waits)
             assert await states(purse, me) == [("opened", False)]
-            assert await parked(purse) == [(str(me), "gap")]
             await relations.suspended(mine, 2)
             await until(mine_ended)
         assert await parked(purse) == []

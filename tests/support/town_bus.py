@@ -118,8 +118,13 @@ class Bus:
         await until(nothing_left, "everything is consumed", within)
 
     async def rewind(self, group: str) -> int:
-        """Have a group without members begin anew; the number of partitions rewound."""
+        """Have a group without members begin anew; the number of partitions rewound.
+
+        What a group has never read a record of it begins at the beginning anyway.
+        """
         committed = await self._admin.list_consumer_group_offsets(self._broker.physical(group))
+        if not committed:
+            return 0
         client = self._broker.consumer(group=group)
         await client.start()
         try:
