@@ -27,7 +27,7 @@ from tests.support.relations import (
 )
 
 MIANYANG = "510700"
-"""The one pool of the local policy that asks."""
+"""A pool of the local policy that asks."""
 
 
 @pytest.fixture

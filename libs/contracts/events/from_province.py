@@ -27,7 +27,11 @@ from contracts.vocabulary import (
 
 
 class Sealed(Fact):
-    """Certificate number and name, SM4-GCM under the province's key; AAD is the psn_no."""
+    """Certificate number and name, SM4-GCM under the province's key; AAD is the psn_no.
+
+    Sealed is the JSON of {cert_no, name} in UTF-8. `nonce` (12 bytes) and `ciphertext`, at whose
+    end its tag of 16 bytes stands, are in base64.
+    """
 
     key_id: str
     nonce: str
