@@ -30,6 +30,8 @@ class Institution:
 
     code: str
     name: str
+    level: str
+    mdtrtarea_admvs: str
     gateway: str
     key: SigningKey
     gateway_key: VerifyingKey
@@ -96,6 +98,8 @@ def institution_of(stack: Mapping[str, Any], code: str, client: httpx.AsyncClien
     return Institution(
         code=code,
         name=told["name"],
+        level=told["level"],
+        mdtrtarea_admvs=told["mdtrtarea_admvs"],
         gateway=stack["gateway"],
         key=signing_key(told["key_id"], algorithm, private),
         gateway_key=verifying_key(GATEWAY_KEY_ID, "ed25519", public),

@@ -55,6 +55,27 @@ INSTITUTIONS = (
         mdtrtarea_admvs="440300",
     ),
     Institution(
+        code="H11010000001",
+        name="北京示例区医院",
+        kind="hospital",
+        level="2",
+        mdtrtarea_admvs="110000",
+    ),
+    Institution(
+        code="H65010000001",
+        name="乌鲁木齐示例社区医院",
+        kind="hospital",
+        level="1",
+        mdtrtarea_admvs="650100",
+    ),
+    Institution(
+        code="P51010000001",
+        name="成都示例药店",
+        kind="pharmacy",
+        level="ungraded",
+        mdtrtarea_admvs="510100",
+    ),
+    Institution(
         code="P65900200002",
         name="阿拉尔未开通药店",
         kind="pharmacy",
@@ -106,6 +127,7 @@ def for_stack_file(checkout: Checkout, keys: Keys) -> dict[str, Any]:
             each.code: {
                 "name": each.name,
                 "kind": each.kind,
+                "level": each.level,
                 "mdtrtarea_admvs": each.mdtrtarea_admvs,
                 "key_id": each.key_id,
                 "algorithm": each.algorithm,

@@ -1,4 +1,4 @@
-"""At the counter: the bill of rules §4 (E1), presence by the beneficiary's own code, payment."""
+"""At the counter: bills, presence by the beneficiary's own code, payment."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sandbox.story.opening import succeeded
 from sandbox.story.town import Town
 
 BURDEN_FEN = 268_599
-"""What E1 leaves to the patient: psn_part."""
+"""What the bill of rules §4 (E1) leaves to the patient: psn_part."""
 
 BILL: dict[str, Any] = {
     "medfee_sumamt_fen": 579_253,
@@ -30,6 +30,28 @@ BILL: dict[str, Any] = {
         {"category": "device", "amount_fen": 30_000, "eligible": True},
     ],
 }
+
+
+MED_TYPES = {"outpatient": "11", "inpatient": "21", "pharmacy": "41"}
+
+
+def bill_of(purpose: str, total_fen: int, *, fund_fen: int = 0, own_fen: int = 0) -> dict[str, Any]:
+    """A bill: the pooled fund pays `fund_fen`, the patient's own account declares `own_fen`."""
+    bill: dict[str, Any] = {
+        "medfee_sumamt_fen": total_fen,
+        "fulamt_ownpay_fen": 0,
+        "overlmt_selfpay_fen": 0,
+        "preselfpay_fen": 0,
+        "inscp_scp_fen": total_fen,
+        "fund_pay_sumamt_fen": fund_fen,
+        "hosp_part_fen": 0,
+        "psn_part_fen": total_fen - fund_fen,
+        "own_acct_pay_fen": own_fen,
+        "med_type": MED_TYPES[purpose],
+    }
+    if purpose == "pharmacy":
+        bill["items"] = [{"category": "drug", "amount_fen": total_fen, "eligible": True}]
+    return bill
 
 
 async def prove_presence(town: Town, institution: Institution, patient: Citizen) -> dict[str, Any]:

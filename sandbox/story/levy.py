@@ -27,6 +27,7 @@ class Levy:
 
     async def play(self) -> None:
         """One premium accepted, one refused. Raises Broken, NotAnswered."""
+        self.tell.chapter("缴费", "Premiums")
         self.tell.step(
             f"女儿为母亲缴纳居民医保 {yuan(ACCEPTED_FEN)} 元：先冻结，兵团收讫后才扣；"
             f"长护险 {yuan(REFUSED_FEN)} 元被拒，全额释放",

@@ -5,31 +5,24 @@ The month of the story, the next one, which holds nothing but a refund of it, an
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sandbox.clerk import Clerk
 from sandbox.institution import Institution, Trace
+from sandbox.story.cast import SICHUAN, XPCC, province_named
 from sandbox.story.chaos import Killer
 from sandbox.story.opening import succeeded
+from sandbox.story.record import MonthTold
+from sandbox.story.shares import Line, Shares
 from sandbox.story.teller import Teller, yuan
 from sandbox.story.town import Town, expect, until
 
 GIVEN_BACK_FEN = 10_000
 
-XPCC, SICHUAN, GUANGDONG = "660000", "510000", "440000"
-
-OWED = (
-    (GUANGDONG, XPCC, "pharmacy"),
-    (GUANGDONG, XPCC, "inpatient"),
-    (GUANGDONG, XPCC, "premium_390"),
-    (SICHUAN, XPCC, "pharmacy"),
-)
-"""What the story has spent, at least; others may use the stack, too."""
-
 STATES = ("open", "cut", "balanced", "issued", "confirmed", "paid", "closed")
-PROVINCES = {GUANGDONG: "广东", SICHUAN: "四川", XPCC: "兵团"}
 KINDS = {
     "outpatient": "门诊",
     "inpatient": "住院",
@@ -47,18 +40,24 @@ class Months:
     tell: Teller
     clerk: Clerk
     pharmacy: Institution
+    institutions: Mapping[str, Institution]
     payment: dict[str, Any]
+    shares: Shares
     killer: Killer | None
 
-    async def play(self) -> None:
-        """Raises Broken, NotAnswered."""
+    async def play(self) -> list[MonthTold]:
+        """The three months, closed. Raises Broken, NotAnswered."""
+        self.tell.chapter("月结", "The months")
         first = str(self.payment["period"])
         await self.catch_up(first)
         await self.cut(first)
+        owed = Owed.of(self.shares)
         refund = await self.give_back(first)
-        await self.settle(first)
-        await self.the_next_one(following(first), refund)
-        await self.an_empty_one(following(following(first)))
+        return [
+            await self.settle(first, owed),
+            await self.the_next_one(following(first), refund),
+            await self.an_empty_one(following(following(first))),
+        ]
 
     async def catch_up(self, first: str) -> None:
         """Whatever was left open before the story's month comes first, as on any day."""
@@ -116,10 +115,12 @@ class Months:
             await self.pharmacy.post(path, asked), 201, "refunding after the cut"
         )
         expect(refund["period"] == following(period), f"it falls into the next month: {refund}")
+        share = self.shares.of("son", "mother")
+        self.shares.spend(share, -GIVEN_BACK_FEN, self.pharmacy.mdtrtarea_admvs, "pharmacy")
         self.tell.good(f"{refund['refund_id']} → {refund['period']}")
         return refund
 
-    async def settle(self, period: str) -> None:
+    async def settle(self, period: str, owed: Owed) -> MonthTold:
         self.tell.step(
             f"{period} 自动轧平，经办签发；各省确认并全额划拨，经办关账",
             f"{period} balances by itself, and the clerk issues it; the provinces confirm it and "
@@ -131,24 +132,38 @@ class Months:
             f"balanced and issued, digest {issued['digest'][:16]}…"
         )
         statement = await self.statement(period)
-        owed = {(each["debtor"], each["creditor"], each["kind"]) for each in statement["lines"]}
-        for line in OWED:
-            expect(line in owed, f"{line} is in the statement: {statement}")
+        owed.stand_in(statement)
         self.matrix(statement)
-        own = succeeded(
-            await self.pharmacy.get(f"/v1/periods/{period}/statements?tier=institution"),
-            200,
-            "the pharmacy's own statement",
-        )
-        expect(own["digest"] == statement["digest"], f"it is of the same month: {own}")
-        self.tell.good(
-            f"药店自查 {yuan(own['totals']['sum_fen'])} 元，同一摘要 · "
-            "the pharmacy reads its own part of it, under the same digest"
-        )
-        await self.pay_and_close(period)
+        institutions = await self.their_own(period, statement)
+        told = await self.pay_and_close(period)
         await self.prefunds()
+        return MonthTold(period=told, statement=statement, institutions=institutions)
 
-    async def the_next_one(self, period: str, refund: dict[str, Any]) -> None:
+    async def their_own(self, period: str, statement: dict[str, Any]) -> dict[str, dict[str, Any]]:
+        """What each institution reads of its own: parts of the same month."""
+        found: dict[str, dict[str, Any]] = {}
+        for code, institution in self.institutions.items():
+            path = f"/v1/periods/{period}/statements?tier=institution"
+            own = succeeded(await institution.get(path), 200, f"{code} reads its statement")
+            expect(own["digest"] == statement["digest"], f"it is of the same month: {own}")
+            found[code] = own
+        self.tell.table(
+            ["机构 institution", "", "级别 level", "笔数", "金额 sum"],
+            [
+                [
+                    *(code, self.institutions[code].name, self.institutions[code].level),
+                    *(str(own["totals"]["count"]), yuan(own["totals"]["sum_fen"])),
+                ]
+                for code, own in found.items()
+            ],
+            right=[3, 4],
+        )
+        self.tell.good(
+            "各机构自查，同一摘要 · each institution reads its own part, under the same digest"
+        )
+        return found
+
+    async def the_next_one(self, period: str, refund: dict[str, Any]) -> MonthTold:
         self.tell.step(
             f"{period}：只有那笔退费，红字冲往期",
             f"{period}: nothing but the refund of the month before",
@@ -167,9 +182,9 @@ class Months:
             f"往期调整 {yuan(late[0]['adjustments_fen'])} 元：{refund['refund_id']} 冲 "
             f"{refund['payment_id']}（{self.payment['period']}）· an adjustment, and its original"
         )
-        await self.pay_and_close(period)
+        return MonthTold(period=await self.pay_and_close(period), statement=statement)
 
-    async def an_empty_one(self, period: str) -> None:
+    async def an_empty_one(self, period: str) -> MonthTold:
         self.tell.step(
             f"{period}：没有业务，照样切割、轧平、关账",
             f"{period}: nothing happened in it; it is cut, balanced and closed all the same",
@@ -178,6 +193,7 @@ class Months:
         self.tell.good(
             f"{closed['count']} 行 lines, {yuan(closed['sum_fen'])} · 关账 {closed['state']}"
         )
+        return MonthTold(period=closed, statement=await self.statement(period))
 
     async def close(self, period: str) -> dict[str, Any]:
         """All steps of a month, one after the other."""
@@ -191,8 +207,11 @@ class Months:
         expect(not balanced["differences"], f"nothing differs: {balanced}")
         return await self.step(period, "issue")
 
-    async def pay_and_close(self, period: str) -> None:
-        """By themselves the provinces confirm and pay; closed twice, it is the same to the byte."""
+    async def pay_and_close(self, period: str) -> dict[str, Any]:
+        """The month, closed: once the provinces have confirmed and paid by themselves.
+
+        Closed twice, it is the same to the byte.
+        """
         paid = await self.reaches(period, "paid")
         expect(all(each["answer"] == "confirmed" for each in paid["answers"]), f"all agree: {paid}")
         expect(
@@ -203,7 +222,7 @@ class Months:
             ["付款 payer", "收款 payee", "应付 owed", "已付 paid"],
             [
                 [
-                    *(province(each["payer"]), province(each["payee"])),
+                    *(province_named(each["payer"]), province_named(each["payee"])),
                     *(yuan(each["amount_fen"]), yuan(each["paid_fen"])),
                 ]
                 for each in paid["transfers"]
@@ -215,6 +234,8 @@ class Months:
         expect(succeeded(once, 200, "closing")["state"] == "closed", f"it is closed: {once.text}")
         expect(again.text == once.text, f"closed again, byte for byte: {again.text}")
         self.tell.good(f"{period} 已关账，重复关账逐字节相同 · closed, and again: the same bytes")
+        closed: dict[str, Any] = once.json()
+        return closed
 
     async def prefunds(self) -> None:
         """What the provinces have deposited with the place of care, and what of it is used."""
@@ -223,7 +244,7 @@ class Months:
             ["预付方 debtor", "存放 creditor", "预付金 deposited", "已用 used", "%", "级别 level"],
             [
                 [
-                    *(province(each["debtor"]), province(each["creditor"])),
+                    *(province_named(each["debtor"]), province_named(each["creditor"])),
                     *(yuan(each["amount_fen"]), yuan(each["used_fen"])),
                     *(str(each["ratio_percent"]), each["level"]),
                 ]
@@ -244,11 +265,11 @@ class Months:
             ["应付 debtor", "应收 creditor", "类别 kind", "笔数", "金额 sum", "其中往期 adjusted"],
             [
                 [
-                    *(province(each["debtor"]), province(each["creditor"])),
+                    *(province_named(each["debtor"]), province_named(each["creditor"])),
                     *(f"{KINDS[each['kind']]} {each['kind']}", str(each["count"])),
                     *(yuan(each["sum_fen"]), yuan(each["adjustments_fen"])),
                 ]
-                for each in statement["lines"]
+                for each in (*statement["lines"], *statement["diagonal"])
             ],
             right=[3, 4, 5],
         )
@@ -270,8 +291,32 @@ class Months:
         return await until(is_so_far, f"{period} is {state}")
 
 
-def province(code: str) -> str:
-    return f"{code} {PROVINCES.get(code, '')}".rstrip()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owed:
+    """What the story has spent, line by line, in fen, and in how many lines."""
+
+    sums: Mapping[Line, int]
+    counts: Mapping[Line, int]
+
+    @classmethod
+    def of(cls, shares: Shares) -> Owed:
+        """As it stands now, whatever is spent or given back later."""
+        return cls(sums=dict(shares.owed), counts=dict(shares.lines))
+
+    def stand_in(self, statement: Mapping[str, Any]) -> None:
+        """Raise Broken unless all of it is in the national statement, to the fen.
+
+        Others may use the stack, too: where a line counts more than ours, it is only there.
+        """
+        told = {
+            (each["debtor"], each["creditor"], each["kind"]): each
+            for each in (*statement["lines"], *statement["diagonal"])
+        }
+        for line, wanted in self.sums.items():
+            expect(line in told, f"{line} is in the statement: {statement}")
+            seen, ours = told[line], self.counts[line]
+            expect(seen["count"] >= ours, f"{line} counts {ours}: {seen}")
+            expect(seen["count"] > ours or seen["sum_fen"] == wanted, f"{line}: {wanted}, {seen}")
 
 
 def following(period: str) -> str:

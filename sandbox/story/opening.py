@@ -15,15 +15,19 @@ def succeeded(reply: Reply, status: int, what: str) -> Any:
     return reply.json()
 
 
-async def open_wallet(citizen: Citizen) -> None:
-    """R29: nobody takes part without a wallet of one's own."""
-    reply = await citizen.post("/v1/me/wallet", {})
+async def open_wallet(citizen: Citizen, *, child: Citizen | None = None) -> None:
+    """R29: nobody takes part without a wallet of one's own; a guardian opens a child's."""
+    asked = {} if child is None else {"on_behalf_of": child.psn_no}
+    reply = await citizen.post("/v1/me/wallet", asked)
     expect(reply.status in (200, 201), f"a wallet opens: {reply.status} {reply.text}")
     expect(reply.json()["open"] is True, "the wallet is open")
 
 
-async def bind(sharer: Citizen, beneficiary: Citizen, kind: str) -> str:
-    """R3: one proposes, the other consents; the id of the relation once it is active."""
+async def bind(sharer: Citizen, beneficiary: Citizen, kind: str, *, of_age: bool = True) -> str:
+    """R3: one proposes, the other consents; the id of the relation once it is active.
+
+    R13: for who is under age the sharer consents, as the guardian.
+    """
     asked = {
         "role": "sharer",
         "counterpart": {
@@ -36,7 +40,11 @@ async def bind(sharer: Citizen, beneficiary: Citizen, kind: str) -> str:
     }
     proposed = succeeded(await sharer.post("/v1/me/relations", asked), 201, "proposing")
     path = f"/v1/me/relations/{proposed['relation_id']}"
-    succeeded(await beneficiary.post(f"{path}/confirm", {}), 202, "confirming")
+    if of_age:
+        confirmed = await beneficiary.post(f"{path}/confirm", {})
+    else:
+        confirmed = await sharer.post(f"{path}/confirm", {"on_behalf_of": beneficiary.psn_no})
+    succeeded(confirmed, 202, "confirming")
 
     async def active() -> str | None:
         seen = succeeded(await sharer.get(path), 200, "reading the relation")

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from sandbox.citizen import Citizen
 from sandbox.institution import Institution
-from sandbox.story.counter import prove_presence
+from sandbox.story.counter import bill_of, prove_presence
 from sandbox.story.opening import quota_of, succeeded
 from sandbox.story.teller import Teller, yuan
 from sandbox.story.town import Town, expect, until
@@ -32,6 +32,7 @@ class Stay:
 
     async def play(self) -> None:
         """Hold, capture less, release another hold. Raises Broken, NotAnswered."""
+        self.tell.chapter("住院", "A stay in hospital")
         self.tell.step(
             f"母亲住院：医院预授权 {yuan(HELD_FEN)} 元，结算只收 {yuan(CHARGED_FEN)} 元，"
             "余额即时释放",
@@ -48,7 +49,10 @@ class Stay:
         await self.is_now(before, available=-held, held=held)
         await self.extend(first)
         captured = await self.becomes(
-            first, "capture", {"amount_fen": CHARGED_FEN, "bill": bill_of(CHARGED_FEN)}, "captured"
+            first,
+            "capture",
+            {"amount_fen": CHARGED_FEN, "bill": bill_of("inpatient", CHARGED_FEN)},
+            "captured",
         )
         expect(captured["captured_fen"] == CHARGED_FEN, f"what was charged: {captured}")
         expect(captured["admission_id"] == admission, "the stay is named")
@@ -136,7 +140,7 @@ def hold_of(token: str, amount_fen: int, admission: str) -> dict[str, Any]:
     return {
         "presence_token": token,
         "purpose": "inpatient",
-        "bill": bill_of(amount_fen),
+        "bill": bill_of("inpatient", amount_fen),
         "amount_fen": amount_fen,
         "capture": False,
         "admission_id": admission,
@@ -145,19 +149,3 @@ def hold_of(token: str, amount_fen: int, admission: str) -> dict[str, Any]:
 
 def changed(before: dict[str, int], **changes: int) -> dict[str, int]:
     return {book: amount + changes.get(book, 0) for book, amount in before.items()}
-
-
-def bill_of(burden_fen: int) -> dict[str, Any]:
-    """A bill of which the pooled fund has paid nothing yet."""
-    return {
-        "medfee_sumamt_fen": burden_fen,
-        "fulamt_ownpay_fen": 0,
-        "overlmt_selfpay_fen": 0,
-        "preselfpay_fen": 0,
-        "inscp_scp_fen": burden_fen,
-        "fund_pay_sumamt_fen": 0,
-        "hosp_part_fen": 0,
-        "psn_part_fen": burden_fen,
-        "own_acct_pay_fen": 0,
-        "med_type": "21",
-    }

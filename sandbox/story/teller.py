@@ -1,4 +1,4 @@
-"""What the story shows: numbered steps in both languages, tables, the verdict."""
+"""What the story shows: chapters, numbered steps in both languages, tables, the verdict."""
 
 from __future__ import annotations
 
@@ -27,18 +27,48 @@ def new_console() -> Console:
 
 
 @dataclass(slots=True)
+class Chapter:
+    """`ended_at` is set when the next one begins; both are seconds of a steady clock."""
+
+    zh: str
+    en: str
+    began_at: float
+    ended_at: float | None = None
+    steps: int = 0
+
+    @property
+    def seconds(self) -> float:
+        return (self.ended_at or time.monotonic()) - self.began_at
+
+
+@dataclass(slots=True)
 class Teller:
     console: Console = field(default_factory=new_console)
-    steps: int = 0
-    began: float = field(default_factory=time.monotonic)
+    chapters: list[Chapter] = field(default_factory=list)
+    began_at: float = field(default_factory=time.monotonic)
 
     def title(self, chinese: str, english: str) -> None:
-        self.console.rule(f"[bold]{escape(chinese)}[/]  {escape(english)}")
+        self.console.rule(f"[bold]{escape(chinese)}[/]  {escape(english)}", characters="═")
+
+    def chapter(self, chinese: str, english: str) -> None:
+        """The next chapter; the one before it is over."""
+        self.end()
+        self.chapters.append(Chapter(zh=chinese, en=english, began_at=time.monotonic()))
+        number = len(self.chapters)
+        self.console.print()
+        self.console.rule(f"[bold]{number}  {escape(chinese)}[/]  {escape(english)}", align="left")
+
+    def end(self) -> None:
+        """The chapter is over."""
+        if self.chapters and self.chapters[-1].ended_at is None:
+            self.chapters[-1].ended_at = time.monotonic()
 
     def step(self, chinese: str, english: str) -> None:
-        """The next step of the story."""
-        self.steps += 1
-        self.console.print(f"\n[bold cyan]{self.steps:>2}[/]  [bold]{escape(chinese)}[/]")
+        """The next step of the chapter."""
+        chapter = self.chapters[-1]
+        chapter.steps += 1
+        number = f"{len(self.chapters)}.{chapter.steps}"
+        self.console.print(f"\n[bold cyan]{number}[/] [bold]{escape(chinese)}[/]")
         self.console.print(f"    {escape(english)}")
 
     def note(self, text: str) -> None:
@@ -62,4 +92,5 @@ class Teller:
         self.console.print(Padding(table, (0, 0, 0, 4)))
 
     def seconds(self) -> float:
-        return time.monotonic() - self.began
+        """Since the story began."""
+        return time.monotonic() - self.began_at

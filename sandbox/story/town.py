@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -75,18 +76,30 @@ class Town:
         return list(self.stack["pids"])
 
     def institution(self, code: str) -> Institution:
+        """Raises Broken where the stack does not know it."""
+        known = code in self.stack["institutions"]
+        expect(known, f"the stack has no institution {code}: `make down`, then once more")
         return institution_of(self.stack, code, self.client)
 
     async def person(
-        self, insutype: str, insuplc_admdvs: str, province: str, balance_fen: int
+        self,
+        *,
+        insutype: str,
+        insuplc_admdvs: str,
+        province: str,
+        balance_fen: int,
+        born_on: date,
+        retired: bool = False,
     ) -> Citizen:
         """Somebody new, with a token."""
-        made = await self._sandbox(
-            "POST",
-            "/people",
-            {"insutype": insutype, "insuplc_admdvs": insuplc_admdvs, "balance_fen": balance_fen},
-        )
-        person = made.json()
+        wanted = {
+            "insutype": insutype,
+            "insuplc_admdvs": insuplc_admdvs,
+            "balance_fen": balance_fen,
+            "born_on": born_on.isoformat(),
+            "retired": retired,
+        }
+        person = (await self._sandbox("POST", "/people", wanted)).json()
         asked = {"psn_no": person["psn_no"], "pool_admdvs": insuplc_admdvs}
         token = (await self._sandbox("POST", "/tokens", asked)).json()["token"]
         return Citizen(
@@ -121,6 +134,11 @@ class Town:
     async def behave(self, province: str, **how: object) -> None:
         """How a province behaves from now on; what is left out is well-behaved."""
         await self._sandbox("PUT", f"/provinces/{province}/behaviour", how)
+
+    async def insure(self, citizen: Citizen, status: str) -> None:
+        """Their province tells what becomes of somebody's insurance, from today on."""
+        path = f"/provinces/{citizen.province}/enrolments"
+        await self._sandbox("POST", path, {"psn_no": citizen.psn_no, "status": status})
 
     async def account(self, citizen: Citizen) -> Account:
         """The account at the citizen's own province."""

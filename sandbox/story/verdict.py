@@ -47,8 +47,8 @@ async def prove(town: Town, institutions: Sequence[Institution]) -> list[Result]
     )
 
 
-def show(tell: Teller, results: list[Result]) -> None:
-    tell.step("不变量", "What holds, computed from databases, topics and provincial accounts")
+def show(tell: Teller, results: Sequence[Result]) -> None:
+    tell.step("逐条核对", "What holds, computed from databases, topics and provincial accounts")
     tell.table(
         ["", "", "不变量 invariant", "看了什么 looked at"],
         [

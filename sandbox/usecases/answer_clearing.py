@@ -65,8 +65,14 @@ def answers_of(
     )
     return [
         event(topic, clearing.period, clearing.period, answered),
-        *(event(topic, clearing.period, clearing.period, _paid(each)) for each in paid),
+        *(event(topic, clearing.period, _subject(each), _paid(each)) for each in paid),
     ]
+
+
+def _subject(transfer: Transfer) -> str:
+    """One of each payment, for an event's id is made of it: a province pays several at once."""
+    _, period, _ = transfer.clearing
+    return f"{period}/{transfer.counterpart}"
 
 
 def _paid(transfer: Transfer) -> ClearingPaid:

@@ -14,7 +14,7 @@ from tests.support.town import ALL_IN_ONE, Site, site_of, town_at
 
 CELLS = 4
 
-pytestmark = pytest.mark.timeout(300)  # two whole towns are started for it
+pytestmark = pytest.mark.timeout(900)  # two whole towns are started for it
 
 
 @pytest.fixture(scope="module")

@@ -91,6 +91,15 @@ async def test_a_month_is_confirmed_and_paid_gross_to_each_counterpart(cores: Co
     assert await said(cores) == [CONFIRMED, paid("110000", 40), paid(XPCC, 1_000)]
 
 
+async def test_each_payment_of_a_month_is_an_event_of_its_own(cores: Cores) -> None:
+    await cores.perform(
+        issued(line(XPCC, "pays", 700), line(SICHUAN, "pays", 50), line("110000", "pays", 3))
+    )
+    rows = await cores.pool.fetch("SELECT event_id FROM outbox WHERE type LIKE 'clearing.%'")
+    assert len(rows) == 4
+    assert len({row["event_id"] for row in rows}) == 4
+
+
 async def test_what_stays_inside_is_confirmed_and_nothing_is_paid(cores: Cores) -> None:
     inside = InsideLine(
         debtor="440300", creditor="440100", kind=PaidFor.PHARMACY, count=1, sum_fen=70

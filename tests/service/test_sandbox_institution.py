@@ -67,6 +67,8 @@ def institution(platform: Platform, within_seconds: float = 10.0) -> Institution
     return Institution(
         code="P1",
         name="示例药店",
+        level="ungraded",
+        mdtrtarea_admvs="659002",
         gateway="http://gateway.test",
         key=signing_key("P1-1", "ed25519", INSTITUTION.private),
         gateway_key=verifying_key(GATEWAY_KEY_ID, "ed25519", GATEWAY.public),
