@@ -16,4 +16,7 @@ chaos       a process is killed at the worst moment
 town        everybody who takes part, and where they are reached
 teller      what is shown on the way
 record      what was seen, for the page
+flows       who owes whom by the statements, as a matrix and a picture
+elements    HTML as a tree
+page        the page that is left behind
 """

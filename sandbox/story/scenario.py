@@ -23,6 +23,7 @@ from sandbox.story.leaving import Leaving
 from sandbox.story.levy import ACCEPTED_FEN, Levy
 from sandbox.story.months import Months
 from sandbox.story.opening import open_wallet, quota_of, set_quota
+from sandbox.story.page import write_page
 from sandbox.story.pharmacy import Pharmacy
 from sandbox.story.record import MonthTold, Shared, Told
 from sandbox.story.shares import Share, Shares
@@ -192,7 +193,8 @@ class Scenario:
 
 async def play(file: Path, chaos: str) -> bool:
     """Tell the story on the stack that `file` describes; whether all of it held."""
-    tell = Teller()
+    tell, page = Teller(), file.with_name("report.html")
+    page.unlink(missing_ok=True)  # what another story left would be taken for this one's
     tell.title("共济", "Gongji: mutual aid across provinces, told with real money's rules")
     # trust_env: a proxy of the machine has no business between the parts of a stack.
     async with httpx.AsyncClient(trust_env=False, timeout=10) as client:
@@ -208,6 +210,8 @@ async def play(file: Path, chaos: str) -> bool:
             tell.bad(str(broken))
             return False
     show(tell, told.results)
+    write_page(told, page)
+    tell.good(f"全部经过见此页 · the whole of it on a page: {page.resolve().as_uri()}")
     for number, chapter in enumerate(told.chapters, start=1):
         tell.note(f"{number}  {chapter.seconds:5.1f} s  {chapter.zh} {chapter.en}")
     return all(result.ok for result in told.results)

@@ -40,6 +40,10 @@ class Chapter:
     def seconds(self) -> float:
         return (self.ended_at or time.monotonic()) - self.began_at
 
+    @property
+    def milliseconds(self) -> int:
+        return round(1000 * self.seconds)
+
 
 @dataclass(slots=True)
 class Teller:

@@ -20,8 +20,8 @@ from sandbox.patience import Reply, insist, reply_of
 
 T = TypeVar("T")
 
-SETTLED_SECONDS = 60.0
-"""How long a conversation with a province may take, a killed process included."""
+SETTLED_SECONDS = 180.0
+"""How long a conversation with a province may take, with a process killed, on a busy machine."""
 LOOK_EVERY_SECONDS = 0.05
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from collections import Counter as Tally
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from proof.databases import read_ledger
+from proof.month_answers import clerk_of
 from tests.support.databases import Databases
-from tests.support.town import ALL_IN_ONE, Site, site_of, town_at
+from tests.support.page import Page
+from tests.support.town import ALL_IN_ONE, INVARIANTS, Site, site_of, town_at
 
 CELLS = 4
 
@@ -51,9 +54,14 @@ async def totals(site: Site) -> Tally[tuple[object, ...]]:
     return found
 
 
+def story_of(site: Site) -> Path:
+    """The stack's file, beside which the story leaves its page."""
+    return site.checkout.log("any").parent.parent / "story.json"
+
+
 async def told_on(site: Site) -> Tally[tuple[object, ...]]:
     """The story as its command tells it; what it left behind."""
-    file = site.checkout.log("any").parent.parent / "story.json"
+    file = story_of(site)
     file.write_text(json.dumps(site.stack))
     before = await totals(site)
     code, said = await site.command("sandbox", "scenario", "--stack", str(file))
@@ -73,6 +81,36 @@ async def test_the_story_ends_alike_on_one_cell_and_on_four(site: Site, celled: 
         "line",
     }
     assert await told_on(celled) == alone
+    await the_page_says_what_the_statements_say(site)
+    await the_page_says_what_the_statements_say(celled)
+
+
+async def the_page_says_what_the_statements_say(site: Site) -> None:
+    """To the fen, as the gateway tells them now; and every invariant is on it, and holds."""
+    page = Page.read(story_of(site).with_name("report.html").read_text(encoding="utf-8"))
+    name = "statement-"
+    periods = [each.removeprefix(name) for each in page.tables if each.startswith(name)]
+    assert len(periods) == 3
+    owed: Tally[tuple[str, str]] = Tally()
+    async with clerk_of(site.stack) as clerk:
+        for period in periods:
+            told = json.loads(await clerk.get(f"/v1/periods/{period}/statements?tier=national"))
+            *shown, foot = page.tables[name + period]
+            lines = [*told["lines"], *told["diagonal"]]
+            assert [[cell.fen for cell in row[4:]] for row in shown] == [
+                [each["sum_fen"], each["adjustments_fen"]] for each in lines
+            ]
+            assert foot[4].fen == told["totals"]["sum_fen"]
+            for each in lines:
+                owed[each["debtor"], each["creditor"]] += each["sum_fen"]
+    assert page.tables["matrix"][-1][-1].fen == owed.total() > 0
+    links = {(each["source"][-6:], each["target"][-6:]) for each in page.data["flow"]["links"]}
+    assert links == {pair for pair, fen in owed.items() if fen > 0}
+    assert len({province for pair in links for province in pair}) >= 5
+    assert any(debtor == creditor for debtor, creditor in links)
+    assert {row[1].text for row in page.tables["results"]} >= INVARIANTS
+    assert {row[0].text for row in page.tables["results"]} == {"✓"}
+    assert len(page.tables["cast"]) >= 12
 
 
 RECEIVERS = ("MA", "ZHAO", "QIAN", "LI", "HE")
