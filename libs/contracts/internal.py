@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Generic, Literal, TypeVar
 from uuid import UUID
 
 from pydantic import Field
@@ -13,12 +14,14 @@ from contracts.vocabulary import (
     Admdvs,
     CertNo,
     Fact,
+    Fen,
     FixmedinsCode,
     IdempotencyKey,
     Month,
     PsnCertType,
     PsnNo,
     ShortText,
+    Signed,
     Tier,
     Wire,
 )
@@ -47,6 +50,11 @@ class Call(Wire, Generic[C]):
 def institution_caller(code: str) -> str:
     """Under which name an institution's receipts are kept."""
     return f"institution:{code}"
+
+
+def citizen_caller(person_id: UUID) -> str:
+    """Under which name a citizen's receipts are kept."""
+    return f"citizen:{person_id}"
 
 
 class Calls(Wire, Generic[C]):
@@ -157,3 +165,46 @@ class PrefundsAsked(Wire):
     limit: Annotated[int, Field(strict=True, ge=1, le=200)]
     after: Annotated[str, Field(pattern=r"^[0-9]{6}-[0-9]{6}$")] | None = None
     instance: str
+
+
+class HistoryStep(Fact):
+    """One thing that happened, as one service knows it; `rules` decided it, the foremost first.
+
+    `seen_by` are callers (`institution_caller`, `citizen_caller`) who may see all of it; `shares`
+    are those who see the Beijing day and their own part in fen alone: sharers.
+    """
+
+    at: datetime
+    service: Literal["relations", "wallet", "settlement", "gateway"]
+    type: str
+    state: str | None = None
+    amount_fen: Signed | None = None
+    rules: tuple[str, ...] = ()
+    reason: str | None = None
+    refusal: str | None = None
+    detail: str | None = None
+    key: str | None = None
+    relation_id: UUID | None = None
+    quota_id: UUID | None = None
+    payment_id: UUID | None = None
+    refund_id: UUID | None = None
+    person_id: UUID | None = None
+    period: Month | None = None
+    admdvs: Admdvs | None = None
+    debtor: Admdvs | None = None
+    creditor: Admdvs | None = None
+    seen_by: tuple[str, ...] = ()
+    shares: Mapping[str, Fen] = {}
+
+
+class History(Fact):
+    """What a service knows of some ids or a key, in no order.
+
+    `payments` (with their opposite rows) and `relations` are what it is tied to: other services
+    know more of them. Unless it `is_whole`, only the newest of very many steps are told.
+    """
+
+    steps: tuple[HistoryStep, ...]
+    payments: tuple[UUID, ...] = ()
+    relations: tuple[UUID, ...] = ()
+    is_whole: bool = True

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -43,6 +44,59 @@ async def read_receipts(tx: Transaction, keys: Sequence[ReceiptKey]) -> tuple[da
             given = Answer(status=row["status"], body=row["body"], replayed=True)
             found[name] = (row["fingerprint"], given)
     return rows[0]["now"], found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptAnswer:
+    """What was answered for good under a key; no body where the key was withdrawn before."""
+
+    caller: str
+    scope: UUID
+    key: str
+    status: int
+    body: str
+    answered_at: datetime
+
+
+async def answers_under(
+    tx: Transaction, key: str, caller: str | None, most: int
+) -> list[KeptAnswer]:
+    """The newest answers under this key, of anybody where no caller is named."""
+    rows = await tx.fetch(
+        """
+        SELECT caller, scope, key, status, body, answered_at FROM receipt
+        WHERE key = $1 AND ($2::text IS NULL OR caller = $2)
+        ORDER BY answered_at DESC
+        LIMIT $3
+        """,
+        key,
+        caller,
+        most,
+    )
+    return [KeptAnswer(**row) for row in rows]
+
+
+async def answers_about(
+    tx: Transaction, asked: Collection[tuple[str, UUID]], ids: Collection[UUID], most: int
+) -> list[KeptAnswer]:
+    """The newest answers to these callers about these persons that name one of the ids."""
+    rows = await tx.fetch(
+        """
+        SELECT caller, scope, key, status, body, answered_at
+        FROM unnest($1::text[], $2::uuid[]) AS asked (caller, scope)
+        JOIN receipt USING (caller, scope)
+        WHERE EXISTS (
+            SELECT FROM unnest($3::text[]) AS named (id) WHERE strpos(receipt.body, named.id) > 0
+        )
+        ORDER BY answered_at DESC
+        LIMIT $4
+        """,
+        [caller for caller, _ in asked],
+        [scope for _, scope in asked],
+        [str(each) for each in ids],
+        most,
+    )
+    return [KeptAnswer(**row) for row in rows]
 
 
 TOMBSTONE = b""

@@ -310,6 +310,7 @@ async def test_openapi_lists_what_is_served(town: Town) -> None:
         ("/v1/payments/{payment_id}/refunds", "post"),
         ("/v1/reversals", "post"),
         ("/v1/requests/{key}", "get"),
+        ("/v1/explain/{key}", "get"),
         ("/v1/me/wallet", "post"),
         ("/v1/me/wallet", "get"),
         ("/v1/me/relations", "post"),

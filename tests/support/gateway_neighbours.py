@@ -21,6 +21,7 @@ from gm.signing import generate_key_pair
 from kit.answers import problem
 from kit.ids import new_id
 from kit.refusal import KeyReused
+from tests.support.gateway_histories import Histories
 from tests.support.gateway_months import Months
 
 RELATIONS = "http://relations.test"
@@ -101,6 +102,7 @@ class Neighbours:
     def __init__(self, keys: Keys, *people: Person) -> None:
         self.keys = keys
         self.months = Months(wallet=WALLET, settlement=SETTLEMENT)
+        self.histories = Histories(relations=RELATIONS, wallet=WALLET, settlement=SETTLEMENT)
         self.people = list(people)
         self.codes: dict[str, Person] = {}
         self.relations: dict[str, dict[str, Any]] = {}
@@ -119,6 +121,7 @@ class Neighbours:
 
     def install(self, router: respx.Router) -> None:
         self.months.install(router)
+        self.histories.install(router)
         router.get(JWKS).mock(side_effect=self._jwks)
         router.post(DECODER).mock(side_effect=self._decode)
         router.post(f"{RELATIONS}/internal/persons/identify").mock(side_effect=self._identify)

@@ -55,6 +55,12 @@ class Routes:
                     "GET", f"/v1/requests/k?person_id={person_id}", body
                 ),
             ),
+            Route(
+                name="gateway GET /v1/explain/{key}",
+                send=lambda body: counter.send(
+                    "GET", f"/v1/explain/{self._payment['payment_id']}", body
+                ),
+            ),
             *self._of_a_payment(),
         ]
 
@@ -208,7 +214,12 @@ class Routes:
     def _internal_reads(self) -> list[Route]:
         person_id, relation_id = self._payment["person_id"], self._family.relation_id
         payment_id = self._payment["payment_id"]
+        histories = (
+            (service, "/internal/history/{name}", f"/internal/history/{payment_id}")
+            for service in ("relations", "wallet", "settlement")
+        )
         reads = (
+            *histories,
             (
                 "relations",
                 "/internal/relations/{relation_id}",

@@ -1,7 +1,8 @@
 """docs/rules.md: which test holds which rule. `python -m tests.tidy.rules` prints it as JSON.
 
-The rules' words stand in docs/rules.yaml; the tests say by `@pytest.mark.rule("R5")` which of them
-they hold, the code says by a plain R5 in its docstrings and comments where it decides one.
+The rules' words stand in libs/policy/law/rules.yaml; the tests say by `@pytest.mark.rule("R5")`
+which of them they hold, the code says by a plain R5 in its docstrings and comments where it
+decides one.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).parents[2]
-WORDS = ROOT / "docs" / "rules.yaml"
+WORDS = ROOT / "libs" / "policy" / "law" / "rules.yaml"
 PAGE = "docs/rules.md"
 CODE = ("services/*/src", "libs/policy", "sandbox")
 SUFFIXES = (".py", ".yaml")
@@ -27,8 +28,9 @@ HEAD = """\
 # Rules
 
 Which rule is decided where, and which test holds it. Made by `make contracts` from
-[rules.yaml](rules.yaml) and from the tests' marks; do not edit. A rule without a test is not built
-yet; one with a test is switched off by [mutations.yaml](../tests/mutations.yaml), to see it fail.
+[rules.yaml](../libs/policy/law/rules.yaml) and from the tests' marks; do not edit. A rule without
+a test is not built yet; one with a test is switched off by
+[mutations.yaml](../tests/mutations.yaml), to see it fail.
 
 Grades: **A** official notice · **B** interface standard and practice · **C** aggregator pages ·
 **D** our own decision · **U** unverified. What is C, D or U is a setting with a default.
@@ -106,7 +108,7 @@ def deciding() -> dict[str, list[str]]:
     for pattern in CODE:
         for folder in sorted(ROOT.glob(pattern)):
             for path in sorted(folder.rglob("*")):
-                if path.suffix not in SUFFIXES:
+                if path.suffix not in SUFFIXES or path == WORDS:
                     continue
                 text = path.read_text(encoding="utf-8")
                 for rule in sorted(set(re.findall(r"\bR[1-9][0-9]?\b", text))):

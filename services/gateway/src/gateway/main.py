@@ -18,6 +18,7 @@ from gateway.domain.told import RecordInstitution
 from gateway.edge.app import add_routes
 from gateway.edge.decoder import Decoder
 from gateway.edge.endpoint import Authentication, Route
+from gateway.edge.explain import Explain
 from gateway.edge.facts import FACT_TOPICS, facts_reading, keeping_progress
 from gateway.edge.holds import Holds
 from gateway.edge.kafka import PROVINCE_TOPICS, provinces_reading
@@ -41,10 +42,12 @@ from gateway.edge.relations import Relations
 from gateway.edge.reversals import Reversals
 from gateway.edge.room import Room
 from gateway.edge.routes import (
+    AUDIT_ROLE,
     BEARER,
     CLEARING,
     CLEARING_OR_SIGNED,
     CLEARING_ROLE,
+    CONCERNED,
     OWN_KEY,
     PREFUND_ROLE,
     PREFUNDS,
@@ -53,8 +56,8 @@ from gateway.edge.routes import (
 from gateway.edge.sessions import Sessions
 from gateway.edge.settlement import Settlement
 from gateway.edge.signatures import OwnKeySignatures, Signatures, Signers, UsedNonces
-from gateway.edge.statements import SignedOrClerk, Statements
-from gateway.edge.tokens import ClerkTokens, IssuerKeys, Tokens
+from gateway.edge.statements import SignedOrToken, Statements
+from gateway.edge.tokens import CitizenOrClerkTokens, ClerkTokens, IssuerKeys, Tokens
 from gateway.edge.wallet import Wallet
 from gateway.settings import Settings
 from gateway.store.audits import AUDITS
@@ -70,7 +73,7 @@ from gm.signing import signing_key
 from kit import logs
 from kit.consume import Consumer
 from kit.perform import Door
-from kit.postgres import open_pool, schema_of
+from kit.postgres import Pool, open_pool, schema_of
 from kit.run import DatabaseSettings, Parts, Runtime, Service, Sweep, cli, run
 from kit.work import UseCase
 
@@ -119,12 +122,11 @@ async def assemble(runtime: Runtime[Settings]) -> Parts:
         app,
         [
             *_of_payments(wallet, seal, quotes),
-            *Listing(pool=pool, wallet=wallet).routes(),
             *presences.routes(),
             *sessions.routes(),
             *_of_citizens(relations, wallet),
-            *MyTimeline(pool=pool, relations=relations).routes(),
             *_of_clearing(wallet, settlement, kept),
+            *_of_the_past(pool, relations, wallet, settlement, settings.explain_seconds),
         ],
         authentications=_authentications(settings, signers, nonces, client),
         room=Room(most=settings.most_in_flight),
@@ -187,6 +189,19 @@ def _of_clearing(wallet: Wallet, settlement: Settlement, kept: KeptAnswers) -> l
     ]
 
 
+def _of_the_past(
+    pool: Pool, relations: Relations, wallet: Wallet, settlement: Settlement, seconds: float
+) -> list[Route]:
+    explain = Explain(
+        pool=pool, relations=relations, wallet=wallet, settlement=settlement, seconds=seconds
+    )
+    return [
+        *Listing(pool=pool, wallet=wallet).routes(),
+        *MyTimeline(pool=pool, relations=relations).routes(),
+        *explain.routes(),
+    ]
+
+
 def _pruning(what: str, prune: Callable[[], Awaitable[None]]) -> Sweep:
     return Sweep(name=f"prune_{what}", every_seconds=PRUNE_EVERY_SECONDS, sweep=prune)
 
@@ -238,8 +253,11 @@ def _authentications(
         OWN_KEY: OwnKeySignatures(signatures),
         BEARER: tokens,
         CLEARING: clerks,
-        CLEARING_OR_SIGNED: SignedOrClerk(signatures=signatures, clerks=clerks),
+        CLEARING_OR_SIGNED: SignedOrToken(signatures=signatures, tokens=clerks),
         PREFUNDS: ClerkTokens(tokens, CLEARING_ROLE, PREFUND_ROLE),
+        CONCERNED: SignedOrToken(
+            signatures=signatures, tokens=CitizenOrClerkTokens(tokens, AUDIT_ROLE)
+        ),
     }
 
 

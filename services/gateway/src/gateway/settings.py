@@ -41,6 +41,7 @@ class Settings(ServiceSettings):
     key_cache_seconds: float = Field(default=5.0, ge=0)
     deadline_seconds: float = Field(default=5.0, gt=0)
     neighbour_seconds: float = Field(default=4.0, gt=0)
+    explain_seconds: float = Field(default=1.5, gt=0)
     most_in_flight: int = Field(default=1024, ge=64)
 
     def presence_keys(self) -> list[str]:

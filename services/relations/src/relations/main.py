@@ -9,6 +9,7 @@ from gm.sm4gcm import Sm4Key
 from kit.run import Parts, Runtime, Service, Sweep, cli
 from policy.policy import Policy
 from relations.edge.clerk import kinship_commands, persons_commands
+from relations.edge.history import history
 from relations.edge.http import desk_of, routes
 from relations.edge.identities import Identities, province_keys
 from relations.edge.kafka import (
@@ -43,6 +44,7 @@ async def assemble(runtime: Runtime[Settings]) -> Parts:
     runtime.on_close(desk.close)
     app = runtime.app(description="Persons, who is insured where, who is whose relative.")
     app.include_router(routes(room, identities, desk, settings.service_token))
+    app.include_router(history(room, settings.service_token))
     desk.serve(app, "/internal/commands", token=settings.service_token)
     return Parts(
         app=app,

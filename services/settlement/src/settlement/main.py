@@ -8,6 +8,7 @@ from contracts import topics
 from kit.run import Parts, Runtime, Service, Sweep, cli
 from policy.policy import Policy
 from settlement.edge.clerk import month_commands
+from settlement.edge.history import history
 from settlement.edge.http import routes
 from settlement.edge.kafka import (
     PAYMENT_TOPICS,
@@ -34,6 +35,7 @@ async def assemble(runtime: Runtime[Settings]) -> Parts:
     room = Room(runtime.pools[0], settings.database_url, Policy.load(settings.policy_dir))
     app = runtime.app(description="What the provinces owe each other. Amounts are whole fen.")
     app.include_router(routes(room, settings.service_token))
+    app.include_router(history(room, settings.service_token))
     return Parts(
         app=app,
         consumers=(

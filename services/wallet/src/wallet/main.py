@@ -11,6 +11,7 @@ from wallet.domain.patience import Insistence, Patience
 from wallet.edge.cells import Cells
 from wallet.edge.clerk import orders_commands
 from wallet.edge.finding import finding
+from wallet.edge.history import history
 from wallet.edge.http import desk_of, routes
 from wallet.edge.kafka import (
     PROVINCE_TOPICS,
@@ -55,6 +56,7 @@ async def assemble(runtime: Runtime[Settings]) -> Parts:
     )
     app.include_router(routes(cells, desk, settings.service_token))
     app.include_router(finding(cells, settings.service_token))
+    app.include_router(history(cells, settings.service_token))
     app.include_router(quoting(cells, policy, settings.service_token))
     app.include_router(periods(months, settings.service_token))
     desk.serve(app, "/internal/commands", token=settings.service_token)

@@ -9,14 +9,15 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, TypeVar
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
+from uuid import UUID
 
 import orjson
 import structlog
 from prometheus_client import Histogram
 from pydantic import BaseModel
 
-from contracts.internal import Call, GivenAnswer, GivenAnswers
+from contracts.internal import Call, GivenAnswer, GivenAnswers, History
 from contracts.refusals import CATALOGUE
 from gateway.edge.line import Line, Silent
 from kit.answers import Answer, problem
@@ -29,6 +30,8 @@ declare("gateway.before-commands")
 log = structlog.get_logger("gateway.neighbours")
 
 M = TypeVar("M", bound=BaseModel)
+
+HISTORY = "/internal/history"
 
 BATCH_CALLS = Histogram(
     "neighbour_batch_calls", "Calls in one request", ["neighbour"], buckets=(1, 2, 5, 10, 50, 200)
@@ -52,6 +55,19 @@ class Neighbour:
         """The text that answers a question; None where there is nothing."""
         found = await self._send("POST", path, question.model_dump_json().encode())
         return None if found is None else found.decode()
+
+    async def history(
+        self, name: str, *, caller: str | None = None, also: Sequence[UUID] = ()
+    ) -> History:
+        """What it knows of an id or a key, and of other ids; of this caller's keys alone."""
+        query = [("also", str(each)) for each in also]
+        if caller is not None:
+            query.append(("caller", caller))
+        text = await self.get(f"{HISTORY}/{quote(name, safe='')}?{urlencode(query)}")
+        found = read(History, text)
+        if found is None:
+            raise Unavailable(f"{self._name} tells no histories yet")
+        return found
 
     async def perform(self, calls: Sequence[bytes]) -> list[Answer]:
         """Commands in one request, each with an answer of its own; `calls` are texts of `Call`."""

@@ -11,10 +11,12 @@ from pydantic.json_schema import models_json_schema
 
 from gateway.edge.endpoint import KEY, MONTH, Route
 from gateway.edge.routes import (
+    AUDIT_ROLE,
     BEARER,
     CLEARING,
     CLEARING_OR_SIGNED,
     CLEARING_ROLE,
+    CONCERNED,
     OWN_KEY,
     PREFUND_ROLE,
     PREFUNDS,
@@ -60,6 +62,7 @@ REQUIREMENTS: dict[str, list[Requirement]] = {
     CLEARING: [{BEARER: [CLEARING_ROLE]}],
     CLEARING_OR_SIGNED: [{BEARER: [CLEARING_ROLE]}, {SIGNED: []}],
     PREFUNDS: [{BEARER: [CLEARING_ROLE]}, {BEARER: [PREFUND_ROLE]}],
+    CONCERNED: [{BEARER: []}, {BEARER: [AUDIT_ROLE]}, {SIGNED: []}],
 }
 """Each of these ways is enough by itself; what stands beside a bearer token is a role it names."""
 
@@ -70,6 +73,7 @@ CALLERS = {
     CLEARING: ["clerks"],
     CLEARING_OR_SIGNED: ["clerks", "institutions"],
     PREFUNDS: ["clerks"],
+    CONCERNED: ["clerks", "institutions", "citizens"],
 }
 
 

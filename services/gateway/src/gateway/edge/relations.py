@@ -9,6 +9,7 @@ from uuid import UUID
 from contracts.internal import (
     Call,
     FindPerson,
+    History,
     IdentifyPerson,
     PersonFacts,
     RelationOfPerson,
@@ -56,6 +57,10 @@ class Relations:
         found = read(RelationsOfPerson, text)
         assert found is not None, "a person without relations has an empty list"
         return found.items
+
+    async def history(self, name: str, *, caller: str | None, also: Sequence[UUID] = ()) -> History:
+        """What became of relations and persons. Raises Busy and Unavailable."""
+        return await self._neighbour.history(name, caller=caller, also=also)
 
     async def perform(self, call: Call[Any]) -> Answer:
         """Perform a command. Raises Busy and Unavailable."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from contracts.internal import FindPerson, PersonFacts
+from contracts.internal import FindPerson, PersonFacts, citizen_caller
 from contracts.refusals import (
     AreaNotOpen,
     BillDoesNotAddUp,
@@ -31,11 +31,14 @@ BEARER = "token"
 CLEARING = "token_of_a_clerk_for_clearing"
 CLEARING_OR_SIGNED = "token_of_a_clerk_for_clearing_or_signature"
 PREFUNDS = "token_of_a_clerk_for_prefunds"
+CONCERNED = "token_of_a_citizen_or_a_clerk_for_audit_or_signature"
 
 CLEARING_ROLE = "clearing"
 """Of a clerk who may look at months, statements and prefunds, and move a month on."""
 PREFUND_ROLE = "prefund"
 """Of a clerk who may look at prefunds."""
+AUDIT_ROLE = "audit"
+"""Of a clerk who may have everything explained."""
 
 ALWAYS: tuple[type[Refusal], ...] = (Invalid, TooLarge, Busy, Unavailable)
 SIGNED_REFUSALS: tuple[type[Refusal], ...] = (SignatureInvalid, SignatureReplayed, *ALWAYS)
@@ -64,4 +67,4 @@ async def person_of(relations: Relations, asked: Asked[Citizen, Any]) -> PersonF
 
 def caller_name(person: PersonFacts) -> str:
     """Under which name a citizen's receipts are kept."""
-    return f"citizen:{person.person_id}"
+    return citizen_caller(person.person_id)

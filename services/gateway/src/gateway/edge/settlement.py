@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from contracts.internal import PeriodAsked, PrefundsAsked, StatementAsked
+from collections.abc import Sequence
+from uuid import UUID
+
+from contracts.internal import History, PeriodAsked, PrefundsAsked, StatementAsked
 from gateway.edge.neighbours import Neighbour, answer_of
 from kit.answers import Answer
 
@@ -28,6 +31,10 @@ class Settlement:
 
     async def prefunds(self, asked: PrefundsAsked) -> Answer:
         return await self._asked("/internal/prefunds/find", asked)
+
+    async def history(self, name: str, *, also: Sequence[UUID]) -> History:
+        """What became of payments in their month. Raises Busy and Unavailable."""
+        return await self._neighbour.history(name, also=also)
 
     async def _asked(self, path: str, asked: PeriodAsked | PrefundsAsked) -> Answer:
         return answer_of(await self._neighbour.ask(path, asked), asked.instance)

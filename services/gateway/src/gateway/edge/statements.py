@@ -25,19 +25,19 @@ class Chosen(Wire):
     institution: FixmedinsCode | None = None
 
 
-class SignedOrClerk:
-    """Who signs is an institution, whatever token is sent besides; everybody else is a clerk."""
+class SignedOrToken:
+    """Who signs is an institution, whatever token is sent besides; everybody else has a token."""
 
     challenge = f"{ClerkTokens.challenge}, {Signatures.challenge}"
 
-    def __init__(self, *, signatures: Authentication, clerks: Authentication) -> None:
+    def __init__(self, *, signatures: Authentication, tokens: Authentication) -> None:
         self._signatures = signatures
-        self._clerks = clerks
+        self._tokens = tokens
 
     async def verify(self, request: Request) -> Verified:
         """Raises as that one of the two does."""
         signs = any(name == b"signature-input" for name, _ in request.headers)
-        return await (self._signatures if signs else self._clerks).verify(request)
+        return await (self._signatures if signs else self._tokens).verify(request)
 
 
 class Statements:

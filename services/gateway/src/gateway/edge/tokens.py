@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -122,11 +122,7 @@ class Tokens:
     async def verify(self, request: Request) -> VerifiedToken:
         """Raises TokenInvalid, Forbidden for a clerk, Unavailable while there are no keys."""
         claims, fields = await self.claims_of(request)
-        if claims.psn_no is None:
-            raise Forbidden("this is for citizens")
-        return VerifiedToken(
-            caller=Citizen(psn_no=claims.psn_no, pool_admdvs=claims.pool_admdvs), fields=fields
-        )
+        return VerifiedToken(caller=citizen_of(claims), fields=fields)
 
     async def claims_of(self, request: Request) -> tuple[Claims, Mapping[str, str]]:
         """What a good token claims, and the request's fields. Raises TokenInvalid, Unavailable."""
@@ -183,8 +179,37 @@ class ClerkTokens:
     async def verify(self, request: Request) -> VerifiedToken:
         """Raises as `Tokens` does, and Forbidden for a citizen and for clerks without a role."""
         claims, fields = await self._tokens.claims_of(request)
-        if claims.clerk is None or claims.psn_no is not None:
-            raise Forbidden("this is for clerks")
-        if not set(self._roles) & set(claims.roles):
-            raise Forbidden(f"this is for clerks with the role {' or '.join(self._roles)}")
-        return VerifiedToken(caller=Clerk(name=claims.clerk), fields=fields)
+        return VerifiedToken(caller=clerk_of(claims, self._roles), fields=fields)
+
+
+class CitizenOrClerkTokens:
+    """Verifies a citizen's token, or that of a clerk who has one of these roles."""
+
+    challenge = Tokens.challenge
+
+    def __init__(self, tokens: Tokens, *roles: str) -> None:
+        self._tokens = tokens
+        self._roles = roles
+
+    async def verify(self, request: Request) -> VerifiedToken:
+        """Raises as `Tokens` does, and Forbidden for clerks without a role."""
+        claims, fields = await self._tokens.claims_of(request)
+        if claims.psn_no is not None:
+            return VerifiedToken(caller=citizen_of(claims), fields=fields)
+        return VerifiedToken(caller=clerk_of(claims, self._roles), fields=fields)
+
+
+def citizen_of(claims: Claims) -> Citizen:
+    """Raises Forbidden for a clerk."""
+    if claims.psn_no is None:
+        raise Forbidden("this is for citizens")
+    return Citizen(psn_no=claims.psn_no, pool_admdvs=claims.pool_admdvs)
+
+
+def clerk_of(claims: Claims, roles: Sequence[str]) -> Clerk:
+    """Raises Forbidden for a citizen and for clerks without one of the roles."""
+    if claims.clerk is None or claims.psn_no is not None:
+        raise Forbidden("this is for clerks")
+    if not set(roles) & set(claims.roles):
+        raise Forbidden(f"this is for clerks with the role {' or '.join(roles)}")
+    return Clerk(name=claims.clerk)

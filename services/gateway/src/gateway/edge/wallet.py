@@ -9,7 +9,7 @@ from uuid import UUID
 import orjson
 
 from contracts.commands import Quote
-from contracts.internal import Call, FindPayments, GivenAnswer, PeriodAsked, WalletQuotas
+from contracts.internal import Call, FindPayments, GivenAnswer, History, PeriodAsked, WalletQuotas
 from contracts.public import OpenedWallet
 from gateway.edge.neighbours import Neighbour, answer_of, batched, read, text_of
 from kit.answers import Answer
@@ -67,6 +67,10 @@ class Wallet:
         """The text of what the wallet knows of a key; None where it knows nothing."""
         query = {"caller": caller, "person_id": str(person_id), "key": key}
         return await self._neighbour.get("/internal/requests", query)
+
+    async def history(self, name: str, *, caller: str | None) -> History:
+        """What became of payments, quotas and requests. Raises Busy and Unavailable."""
+        return await self._neighbour.history(name, caller=caller)
 
     async def payments(self, payment_ids: Sequence[UUID]) -> list[dict[str, Any]]:
         """These payments as they are now, in this order, as far as they exist."""
