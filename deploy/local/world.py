@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from deploy.local.checkout import Checkout, write_json
-from deploy.local.keys import PROVINCES, Keys, kept, new_ed25519, public_pem
+from deploy.local.keys import PROVINCES, Keys, kept, public_pem
+from gm.signing import generate_key_pair, public_key_of
 
 CLERKS = {"clearing": "林清算", "audit": "沈稽核", "prefund": "顾备付"}
 
@@ -83,11 +84,29 @@ INSTITUTIONS = (
         mdtrtarea_admvs="659002",
         wallet_enabled=False,
     ),
+    Institution(
+        code="H65900200002",
+        name="阿拉尔国密示例医院",
+        kind="hospital",
+        level="2",
+        mdtrtarea_admvs="659002",
+        algorithm="sm2-sm3",
+    ),
 )
 
 
 def private_key_file(keys: Path, institution: Institution) -> Path:
-    return kept(keys / "institutions" / f"{institution.code}.pem", new_ed25519)
+    file = keys / "institutions" / f"{institution.code}.pem"
+
+    def make() -> str:
+        return generate_key_pair(institution.algorithm).private.decode()
+
+    return kept(file, make)
+
+
+def public_key(keys: Path, institution: Institution) -> str:
+    private = private_key_file(keys, institution).read_bytes()
+    return public_key_of(institution.algorithm, private).decode()
 
 
 def write_world(checkout: Checkout, institutions: Sequence[Institution] = INSTITUTIONS) -> None:
@@ -99,7 +118,7 @@ def write_world(checkout: Checkout, institutions: Sequence[Institution] = INSTIT
                 {
                     "key_id": each.key_id,
                     "algorithm": each.algorithm,
-                    "public_key_pem": public_pem(private_key_file(checkout.keys, each)),
+                    "public_key_pem": public_key(checkout.keys, each),
                 }
             ],
         }

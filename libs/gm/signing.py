@@ -7,6 +7,7 @@ that it does not know, the one of our contract, so that `alg` in a signature com
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from hmac import compare_digest
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -22,6 +23,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from nacl.bindings import crypto_sign, crypto_sign_open
 from nacl.exceptions import BadSignatureError
+
+from gm import sm2
 
 Sign = Callable[[bytes], bytes]
 Verify = Callable[[bytes, bytes], bool]
@@ -39,7 +42,7 @@ class KeyUnusable(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyPair:
-    """Key material as its algorithm stores it: PKCS#8 and SPKI PEM for ed25519.
+    """Key material as its algorithm stores it: PKCS#8 and SPKI PEM for ed25519 and sm2-sm3.
 
     Of a shared secret both halves are the same.
     """
@@ -134,6 +137,34 @@ def _ed25519_verifier(material: bytes) -> Verify:
     return verify
 
 
+def _sm2_generate() -> KeyPair:
+    private, public = sm2.new_pair()
+    return KeyPair(private=private, public=public)
+
+
+def _sm2_public_of(private: bytes) -> bytes:
+    try:
+        return sm2.public_of(private)
+    except sm2.Sm2KeyInvalid as why:
+        raise KeyUnusable(str(why)) from why
+
+
+def _sm2_signer(material: bytes) -> Sign:
+    try:
+        number, point = sm2.read_private(material)
+    except sm2.Sm2KeyInvalid as why:
+        raise KeyUnusable(str(why)) from why
+    return partial(sm2.sign, number, point)
+
+
+def _sm2_verifier(material: bytes) -> Verify:
+    try:
+        point = sm2.read_public(material)
+    except sm2.Sm2KeyInvalid as why:
+        raise KeyUnusable(str(why)) from why
+    return partial(sm2.verifies, point)
+
+
 def _secret(material: bytes) -> bytes:
     if len(material) != SECRET_BYTES:
         raise KeyUnusable(f"a shared secret has {SECRET_BYTES} bytes")
@@ -172,6 +203,12 @@ ALGORITHMS: Mapping[str, Algorithm] = {
         public_of=_ed25519_public_of,
         signer=_ed25519_signer,
         verifier=_ed25519_verifier,
+    ),
+    "sm2-sm3": Algorithm(
+        generate=_sm2_generate,
+        public_of=_sm2_public_of,
+        signer=_sm2_signer,
+        verifier=_sm2_verifier,
     ),
     "hmac-sm3": Algorithm(
         generate=_hmac_sm3_generate,

@@ -36,7 +36,8 @@ SECURITY = {
             "HTTP Message Signatures (RFC 9421): `@method`, `@target-uri`, and where there is a "
             "body `content-digest` (sha-256) and `content-type`, `idempotency-key` where sent; "
             "parameters `created` (± 300 s), `nonce` (once), `keyid`, which fixes institution and "
-            "algorithm: `ed25519`, or `hmac-sm3` of a session (`POST /v1/sessions`). Answers are "
+            "algorithm: `ed25519`, `sm2-sm3` (r and s, 32 bytes each), or `hmac-sm3` of a session "
+            "(`POST /v1/sessions`). Answers are "
             "signed by the gateway: `@status`, `content-digest`, `signature`;req; with the key of "
             "the session where it verified the request, else with the gateway's long key."
         ),
