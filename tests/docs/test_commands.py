@@ -1,4 +1,4 @@
-"""Every command of README and of the quick starts, run as they stand, on one stack.
+"""Every command of README, quick starts and operations that is for a local stack, run on one.
 
 A folder of links to the checkout stands in for it, so that its `var` is not that of a stack that
 somebody has running; servers and ports are those of this test run.
@@ -79,7 +79,13 @@ def run(text: str, here: Path, env: dict[str, str]) -> str:
 
 @pytest.mark.timeout(3 * SECONDS)
 @pytest.mark.parametrize(
-    "path", ["docs/quickstart-province.md", "docs/quickstart-institution.md", "README.md"]
+    "path",
+    [
+        "docs/quickstart-province.md",
+        "docs/quickstart-institution.md",
+        "docs/operations.md",
+        "README.md",
+    ],
 )
 def test_every_command_does_what_it_says(path: str, checkout: Path, env: dict[str, str]) -> None:
     assert run(script(path), checkout, env).endswith("== the end\n")
