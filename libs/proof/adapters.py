@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import urllib.request
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,9 +51,20 @@ class Record:
         return b"\n".join([self.key, self.value, *(value for _, value in self.headers)])
 
 
-async def read_topics(bootstrap: str, prefix: str = "") -> list[Record]:
-    """Everything that is in the stack's topics now."""
-    parts = await _partitions(bootstrap, prefix)
+async def read_topics(
+    bootstrap: str,
+    prefix: str = "",
+    *,
+    topics: Sequence[str] = ("",),
+    types: Collection[str] | None = None,
+) -> list[Record]:
+    """Everything that is in the stack's topics now.
+
+    Or only what is in topics that begin in one of these ways, and of it only these types.
+    """
+    found = await _partitions(bootstrap, prefix)
+    begin = tuple(prefix + each for each in topics)
+    parts = [part for part in found if part.topic.startswith(begin)]
     if not parts:
         return []
     consumer = AIOKafkaConsumer(
@@ -63,7 +74,7 @@ async def read_topics(bootstrap: str, prefix: str = "") -> list[Record]:
     )
     await consumer.start()
     try:
-        return await _read(consumer, parts, prefix)
+        return await _read(consumer, parts, prefix, types)
     finally:
         await consumer.stop()
 
@@ -84,7 +95,10 @@ async def _partitions(bootstrap: str, prefix: str) -> list[TopicPartition]:
 
 
 async def _read(
-    consumer: AIOKafkaConsumer, parts: list[TopicPartition], prefix: str
+    consumer: AIOKafkaConsumer,
+    parts: list[TopicPartition],
+    prefix: str,
+    types: Collection[str] | None,
 ) -> list[Record]:
     consumer.assign(parts)
     ends = await consumer.end_offsets(parts)
@@ -97,7 +111,8 @@ async def _read(
     while left:
         polled = await consumer.getmany(timeout_ms=POLL_MILLISECONDS)
         for part, found in polled.items():
-            records += [_record(each, prefix) for each in found if each.offset < ends[part]]
+            read = [_record(each, prefix) for each in found if each.offset < ends[part]]
+            records += [each for each in read if types is None or each.header("ce_type") in types]
         left = {part for part in left if await consumer.position(part) < ends[part]}
     return records
 

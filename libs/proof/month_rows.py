@@ -10,6 +10,17 @@ from proof.adapters import Record
 from proof.databases import cells_of, connected, snapshot
 from proof.rows import Closed, Cut, Issued, Line, Paid, ToppedUp
 
+OF_MONTHS = {
+    "period.cut.v1",
+    "clearing.issued.v1",
+    "clearing.closed.v1",
+    "clearing.paid.v1",
+    "prefund.topped-up.v1",
+}
+"""What is told of months and looked at here; all of it stands in these topics."""
+
+MONTH_TOPICS = ("wallet.period", "to.", "from.")
+
 _FROM_ENTRIES = """
 SELECT
     coalesce(entry.refund_id, entry.payment_id)::text AS cause_id, entry.quota_id::text,

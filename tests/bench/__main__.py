@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from gm.signing import generate_key_pair
 from tests.bench import report
@@ -20,8 +21,10 @@ from tests.bench.generator import Generator
 from tests.bench.ground import Ground, ground_of
 from tests.bench.lag import drain
 from tests.bench.letters import PaymentScript, Signing
+from tests.bench.lines import drain_lines, hot_pair
 from tests.bench.lone import lone
 from tests.bench.machine import await_quiet, described
+from tests.bench.month import close, cut
 from tests.support import servers
 from tests.support.databases import Databases, blocking
 
@@ -47,13 +50,26 @@ class Run:
         while left:
             say("building a town …")
             with ground_of(self.choice.people) as ground:
-                cases = PaymentCases(ground, self.generator, self.choice)
-                while left and cases.payments < MOST_PAYMENTS:
+                in_ledger = 0
+                while left and in_ledger < MOST_PAYMENTS:
                     name = left.pop(0)
-                    if name == "drain":
-                        self._case(name, partial(drained, ground, self.choice.drain_rows))
-                    else:
-                        self._case(name, partial(cases.run, name))
+                    self._case(name, self._measure(name, ground))
+                    in_ledger = self.told[name]["payments_in_ledger"]
+
+    def _measure(self, name: str, ground: Ground) -> Callable[[], Figures]:
+        choice = self.choice
+        match name:
+            case "drain":
+                return partial(awaited, drain, ground, choice.drain_rows)
+            case "drain_lines":
+                return partial(awaited, drain_lines, ground, choice.lines, "random")
+            case "hot_pair":
+                return partial(awaited, hot_pair, ground, choice.lines)
+            case "cut":
+                return partial(cut, ground, self.generator, choice)
+            case "close":
+                return partial(close, ground, choice.lines)
+        return partial(PaymentCases(ground, self.generator, choice).run, name)
 
     def _alone(self) -> None:
         """What needs no town: nothing else runs beside it."""
@@ -85,8 +101,8 @@ class Run:
         say(report.line_of(name, self.told[name]))
 
 
-def drained(ground: Ground, rows: int) -> Figures:
-    return blocking(drain(ground, rows))
+def awaited(case: Callable[..., Coroutine[Any, Any, Figures]], *given: object) -> Figures:
+    return blocking(case(*given))
 
 
 def is_alone(name: str) -> bool:

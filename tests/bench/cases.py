@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import time
@@ -13,13 +14,24 @@ from urllib.parse import urlsplit
 from deploy.local.ports import free_port, is_listening
 from deploy.local.program import tethered
 from tests.bench.choice import Choice
-from tests.bench.figures import Figures, curve, of_shots
+from tests.bench.figures import Figures, curve, in_pairs, of_shots, quantiles
 from tests.bench.generator import Generator, Order, Shots
 from tests.bench.ground import Ground, counter_code, meter_of
 from tests.bench.lag import lag_between, lags_of
-from tests.bench.letters import PaymentScript, PresenceScript, Script
-from tests.bench.machine import Meter, between
-from tests.bench.proofs import history_of, proved
+from tests.bench.letters import (
+    BENCH,
+    CAPTURE,
+    FIRST_OF_TWO,
+    HOLD,
+    PRESENCE,
+    HoldScript,
+    PaymentScript,
+    PresenceScript,
+    Script,
+)
+from tests.bench.lines import line_lags
+from tests.bench.machine import Look, Meter, between
+from tests.bench.proofs import history_of, lines_proved, proved
 from tests.support.databases import blocking
 
 CALLERS_OF_OPEN_LOOP = 512
@@ -29,6 +41,11 @@ ASSUMED_RATE = 1500
 LEAST_RATE, MARGIN = 1000, 1.5
 """Requests written for the long run: more than the short one used, which may have been cold."""
 READY_SECONDS = 20.0
+
+LINE_RATE = 500
+"""Payments a second while the way to settlement's line is timed."""
+
+_CASE = re.compile(r"(hold_capture|payment|sharers|hot|presence|open)_(\d+)(_session)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,13 +60,17 @@ def fire(generator: Generator, meter: Meter, order: Order) -> Fired:
     generator.write(order)
     before = meter.look()
     shots = generator.fire(order)
-    after = meter.look()
+    return fired(shots, before, meter.look())
+
+
+def fired(shots: Shots, before: Look, after: Look) -> Fired:
+    """Figures of what was sent between two looks; of two requests that belong together, one."""
     well = max(
         1,
         sum(
             1
             for key, status in zip(shots.keys, shots.statuses, strict=True)
-            if 200 <= status < 300 and not key.startswith("at-")
+            if 200 <= status < 300 and not key.startswith(FIRST_OF_TWO)
         ),
     )
     beside = between(before, after, count=well, generator_seconds=shots.cpu_seconds)
@@ -75,20 +96,20 @@ class PaymentCases:
 
     def __init__(self, ground: Ground, generator: Generator, choice: Choice) -> None:
         self._ground, self._generator, self._choice = ground, generator, choice
-        self._history = history_of(Shots(), "")
-        self.payments = 0
-        """How many payments the ledger has, as of the last proof."""
 
     def run(self, name: str) -> Figures:
-        kind, _, rest = name.partition("_")
-        number = int(rest.partition("_")[0])
-        script = self._script(kind, session=name.endswith("_session"))
+        if name == "lag_line":
+            return self._lag_line()
+        case = _CASE.fullmatch(name)
+        assert case is not None, f"there is no case {name}"
+        kind, number = case[1], int(case[2])
+        script = self.script(kind, session=case[3] is not None)
         blocking(self._ground.at_rest())
         if kind == "open":
             return self._open(script, number)
         return self._closed(kind, script, number)
 
-    def _script(self, kind: str, *, session: bool) -> Script:
+    def script(self, kind: str, *, session: bool = False) -> Script:
         ground = self._ground
         signing = ground.signing(session=session)
         if kind == "presence":
@@ -98,11 +119,12 @@ class PaymentCases:
                 cert_nos=[each.cert_no for each in ground.one],
             )
         people = {"hot": ground.one[:1], "sharers": ground.two}.get(kind, ground.one)
-        return PaymentScript(
-            url=ground.gateway, signing=signing, tokens=[each.token for each in people]
-        )
+        tokens = [each.token for each in people]
+        if kind == "hold_capture":
+            return HoldScript(url=ground.gateway, signing=signing, tokens=tokens)
+        return PaymentScript(url=ground.gateway, signing=signing, tokens=tokens)
 
-    def _order(self, script: Script, callers: int) -> Order:
+    def order(self, script: Script, callers: int) -> Order:
         address = urlsplit(self._ground.gateway)
         assert address.hostname is not None
         assert address.port is not None
@@ -118,17 +140,23 @@ class PaymentCases:
     def _closed(self, kind: str, script: Script, callers: int) -> Figures:
         before = blocking(self._batches())
         fired, warm = closed(
-            self._generator, self._ground.meter, self._choice, self._order(script, callers)
+            self._generator, self._ground.meter, self._choice, self.order(script, callers)
         )
         after = blocking(self._batches())
         figures = {**fired.figures, "callers": callers, **batches_between(before, after)}
+        latencies = fired.shots.latencies
         if kind == "presence":
-            figures |= apart(fired.shots)
-        return {**figures, **self._proofs([warm, fired.shots]), "curve_ms": curve(fired.shots)}
+            figures |= apart(fired.shots, presence=PRESENCE, payment=BENCH)
+        if kind == "hold_capture":
+            pairs = in_pairs(fired.shots, HOLD, CAPTURE)
+            latencies = pairs.latencies
+            figures |= {**of_shots(pairs), "answers": figures["answers"]}
+            figures |= apart(fired.shots, hold=HOLD, capture=CAPTURE)
+        return {**figures, **self.proofs([warm, fired.shots]), "curve_ms": curve(latencies)}
 
     def _open(self, script: Script, rate: int) -> Figures:
         order = replace(
-            self._order(script, CALLERS_OF_OPEN_LOOP), rate=rate, count=rate * self._choice.seconds
+            self.order(script, CALLERS_OF_OPEN_LOOP), rate=rate, count=rate * self._choice.seconds
         )
         before, lags = blocking(self._batches()), blocking(lags_of(self._ground))
         fired = fire(self._generator, self._ground.meter, order)
@@ -139,9 +167,25 @@ class PaymentCases:
             "intended_rate": rate,
             **batches_between(before, after),
             **lag_between(lags, blocking(lags_of(self._ground))),
-            **self._proofs([fired.shots]),
-            "curve_ms": curve(fired.shots),
+            **self.proofs([fired.shots]),
+            "curve_ms": curve(fired.shots.latencies),
         }
+
+    def _lag_line(self) -> Figures:
+        """From the commit of a payment to that of its line; the payments' own latency beside it."""
+        blocking(self._ground.at_rest())
+        since = blocking(self._ground.now())
+        figures = self._open(self.script("open"), LINE_RATE)
+        lags = blocking(line_lags(self._ground, since))
+        figures |= {
+            "payment_p50_ms": figures["p50_ms"],
+            "payment_p99_ms": figures["p99_ms"],
+            "lines": len(lags),
+            **quantiles([1000 * lag for lag in lags]),
+            "curve_ms": curve(lags),
+        }
+        found = blocking(lines_proved(self._ground.site.databases))
+        return {**figures, "invariants": {**figures["invariants"], **found}}
 
     async def _batches(self) -> dict[str, float]:
         wallet = await self._ground.scraped("wallet-api")
@@ -154,14 +198,14 @@ class PaymentCases:
             "requests": gateway.get(calls.format("count"), 0.0),
         }
 
-    def _proofs(self, runs: Sequence[Shots]) -> Figures:
+    def proofs(self, runs: Sequence[Shots]) -> Figures:
         caller = f"institution:{counter_code(self._ground.site)}"
         history = [each for shots in runs for each in history_of(shots, caller)]
         since = time.monotonic()
-        found, self.payments = blocking(proved(self._ground.wallet_dsn, history))
+        found, payments = blocking(proved(self._ground.wallet_dsn, history))
         return {
             "invariants": found,
-            "payments_in_ledger": self.payments,
+            "payments_in_ledger": payments,
             "proved_in_seconds": round(time.monotonic() - since, 1),
         }
 
@@ -176,10 +220,10 @@ def batches_between(before: dict[str, float], after: dict[str, float]) -> Figure
     }
 
 
-def apart(shots: Shots) -> Figures:
-    """Presence and payment, each with its own latency; the rate is that of the pairs."""
+def apart(shots: Shots, **prefixes: str) -> Figures:
+    """Of two requests that belong together each one's own latency; the rate is the second's."""
     kinds = {}
-    for name, prefix in (("presence", "at-"), ("payment", "bench-")):
+    for name, prefix in prefixes.items():
         chosen = [n for n, key in enumerate(shots.keys) if key.startswith(prefix)]
         kinds[name] = of_shots(
             replace(
@@ -194,7 +238,8 @@ def apart(shots: Shots) -> Figures:
         for figure in ("p50_ms", "p99_ms")
         if figure in figures
     }
-    return {"rate": kinds["payment"]["rate"], **told}
+    *_, second = kinds.values()
+    return {"rate": second["rate"], **told}
 
 
 def echo(name: str, generator: Generator, choice: Choice, script: PaymentScript) -> Figures:

@@ -20,10 +20,16 @@ CASES = (
     "sharers_64",
     "hot_64",
     "presence_64",
+    "hold_capture_64",
     "open_500",
     "open_1000",
     "open_2000",
+    "lag_line",
     "drain",
+    "drain_lines",
+    "hot_pair",
+    "cut",
+    "close",
 )
 
 
@@ -33,12 +39,16 @@ class NotUnderstood(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """`seconds` are those of one case; `drain_rows` wait in the outbox before it is drained."""
+    """`seconds` are those of one case; `drain_rows` wait in the outbox before it is drained.
+
+    `lines` payments wait before settlement records them, and are in a month before it is cut.
+    """
 
     seconds: int
     cases: tuple[str, ...]
     people: int
     drain_rows: int
+    lines: int
     quiet_load: float
     """A case waits (a while) until the machine's load of a minute is below this; 0 does not."""
 
@@ -59,6 +69,7 @@ class Choice:
             cases=tuple(wanted) or CASES,
             people=number(env, "BENCH_PEOPLE", 1000),
             drain_rows=number(env, "BENCH_DRAIN_ROWS", 100_000),
+            lines=number(env, "BENCH_LINES", 50_000),
             quiet_load=number(env, "BENCH_QUIET_LOAD_PERCENT", 0) / 100,
         )
 

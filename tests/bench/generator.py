@@ -52,6 +52,9 @@ class Shots:
     statuses: list[int] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
+    ended: list[float] = field(default_factory=list)
+    """When the answer was there, by the machine's monotonic clock, which all processes share."""
+
     replayed: list[bool] = field(default_factory=list)
     says_when: list[bool] = field(default_factory=list)
     """Whether the answer says when to ask again."""
@@ -61,8 +64,10 @@ class Shots:
     ran_out: bool = False
     unsent: int = 0
 
-    def note(self, latency: float, status: int, key: str, head: bytes, body: bytes) -> None:
-        self.latencies.append(latency)
+    def note(self, since: float, status: int, key: str, head: bytes, body: bytes) -> None:
+        ended = time.perf_counter()
+        self.ended.append(ended)
+        self.latencies.append(ended - since)
         self.statuses.append(status)
         self.keys.append(key)
         self.bodies.append(body)
@@ -145,7 +150,7 @@ class Volley:
             busy += self._send_next(line)
         while busy:
             for line, answer in self._answers(PATIENCE_SECONDS):
-                following = self.order.script.follow(answer)
+                following = self.order.script.follow(line.key, answer)
                 now = time.perf_counter()
                 if following is not None:
                     line.send(following, now)
@@ -192,7 +197,7 @@ class Volley:
             answer = line.receive()
             if answer is not None:
                 status, head, body = answer
-                self.shots.note(time.perf_counter() - line.since, status, line.key, head, body)
+                self.shots.note(line.since, status, line.key, head, body)
                 found.append((line, body))
         return found
 

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
-import asyncpg
 import httpx
 import orjson
 
@@ -24,6 +23,7 @@ from contracts.events import RelatedPerson, RelationActivated
 from contracts.public import Presence
 from kit.answers import Answer
 from kit.work import Job
+from proof.months import province_of
 from tests.bench.letters import Signing, begun_session, presence_body
 from tests.bench.machine import Meter
 from tests.support import servers
@@ -46,7 +46,7 @@ OF_PROCESS = {"gateway-api": "gateway", "wallet-api": "wallet"}
 """What the processes that a payment waits for are called in figures."""
 
 GRANTED_FEN = 100_000_000_000
-SHARERS_POOL, SHARERS_PROVINCE = "320100", "320000"
+SHARERS_POOL = "320100"
 """In a province that nobody plays: no core answers its debits, and none takes CPU."""
 
 AT_ONCE = 16
@@ -85,6 +85,10 @@ class Ground:
     def wallet_dsn(self) -> str:
         return self.site.databases["wallet"]
 
+    @property
+    def settlement_dsn(self) -> str:
+        return self.site.databases["settlement"]
+
     def port(self, name: str) -> int:
         return int(self.site.watchman[name].program.env["PORT"])
 
@@ -99,7 +103,11 @@ class Ground:
         """Count the CPU of one more process."""
         child = self.site.watchman[name].child
         assert child is not None
-        self.meter.add(OF_PROCESS.get(name, name), child.pid)
+        self.meter.add(self.called(name), child.pid)
+
+    def called(self, name: str) -> str:
+        """A process's name in figures."""
+        return OF_PROCESS.get(name, name)
 
     async def scraped(self, name: str) -> dict[str, float]:
         """A process's own metrics: name with labels → value."""
@@ -108,20 +116,25 @@ class Ground:
         lines = [line.rpartition(" ") for line in text.splitlines() if line and line[0] != "#"]
         return {name: float(value) for name, _, value in lines}
 
+    async def now(self) -> datetime:
+        """The time by the clock of the databases."""
+        told: datetime = await self._told("SELECT clock_timestamp()")
+        return told
+
     async def unpublished(self) -> int:
         return int(await self._told("SELECT count(*) FROM unpublished"))
 
     async def drained(self) -> bool:
         return not await self._told("SELECT EXISTS (SELECT FROM unpublished)")
 
-    async def _told(self, sql: str) -> Any:
-        connection = await asyncpg.connect(
-            self.wallet_dsn, server_settings={"search_path": "cell_0"}
-        )
-        try:
-            return await connection.fetchval(sql)
-        finally:
-            await connection.close()
+    async def recorded(self) -> int:
+        """How many lines settlement has, of all months."""
+        sql = "SELECT coalesce(sum(lines), 0) FROM received"
+        return int(await self._told(sql, of="settlement"))
+
+    async def _told(self, sql: str, *, of: str = "wallet") -> Any:
+        [row] = await self.site.rows(of, sql)
+        return row[0]
 
     async def at_rest(self, within_seconds: float = 300.0) -> None:
         """Wait until all that was told is published, and nobody is busy with it any more."""
@@ -241,8 +254,13 @@ async def opened(purse: Purse, people: Sequence[Present]) -> None:
 
 
 async def granted(purse: Purse, people: Sequence[Present]) -> None:
-    """One more sharer for each, with more money than the benchmark can spend."""
-    relations = [related(each) for each in people]
+    """One more sharer for each."""
+    relations = [related(each.person_id, each.psn_no, each.pool_admdvs) for each in people]
+    await lent(purse, relations)
+
+
+async def lent(purse: Purse, relations: Sequence[RelationActivated]) -> None:
+    """Each sharer lets more money be spent than the benchmark can; their provinces agree."""
     await all_done(
         purse, [job_of(OpenQuota(relation=each), each.beneficiary.person_id) for each in relations]
     )
@@ -257,26 +275,32 @@ async def granted(purse: Purse, people: Sequence[Present]) -> None:
     ]
     await all_done(purse, [job_of(each, each.beneficiary_id) for each in wishes])
     rows = await purse.cells.pools[0].fetch(
-        "SELECT order_id FROM account_order WHERE kind = 'freeze' AND state = 'sent'"
+        """
+        SELECT order_id, sharer_admdvs FROM account_order JOIN quota USING (quota_id)
+        WHERE account_order.kind = 'freeze' AND account_order.state = 'sent'
+        """
     )
     answers = [
-        RecordFreeze(freeze_id=row["order_id"], confirmed=True, province=SHARERS_PROVINCE)
+        RecordFreeze(
+            freeze_id=row["order_id"], confirmed=True, province=province_of(row["sharer_admdvs"])
+        )
         for row in rows
     ]
     await all_done(purse, [job_of(each, uuid4()) for each in answers])
 
 
-def related(present: Present) -> RelationActivated:
+def related(
+    person_id: UUID, psn_no: str, pool_admdvs: str, sharers_pool: str = SHARERS_POOL
+) -> RelationActivated:
+    """Somebody whom nobody else knows shares with this beneficiary."""
     sharer = uuid4()
     return RelationActivated(
         relation_id=uuid4(),
         kind="parent",
         sharer=RelatedPerson(
-            person_id=sharer, psn_no=f"{sharer.int % 10**11:011}", pool_admdvs=SHARERS_POOL
+            person_id=sharer, psn_no=f"{sharer.int % 10**11:011}", pool_admdvs=sharers_pool
         ),
-        beneficiary=RelatedPerson(
-            person_id=present.person_id, psn_no=present.psn_no, pool_admdvs=present.pool_admdvs
-        ),
+        beneficiary=RelatedPerson(person_id=person_id, psn_no=psn_no, pool_admdvs=pool_admdvs),
         activated_at=datetime.now(UTC) - timedelta(days=1),
     )
 

@@ -11,22 +11,19 @@ import asyncio
 import math
 import re
 import time
-from collections.abc import Sequence
 
 from kit.answers import Answer
-from kit.refusal import Unavailable
-from kit.work import Job, Outcome
 from tests.bench.figures import Figures
 from tests.bench.ground import BATCH, Ground
 from tests.bench.letters import AMOUNT_FEN
 from tests.bench.machine import between
+from tests.bench.payers import performed
 from tests.bench.proofs import proved
 from tests.support.town_until import until
 from tests.support.wallets import Purse, job_of, payment_of, purse_on
 
 RELAY = "wallet-relay"
 DRAINED_WITHIN_SECONDS = 600.0
-PATIENT_TIMES = 10
 _BUCKET = re.compile(r'relay_lag_seconds_bucket\{le="([^"]+)"')
 
 Lags = dict[float, float]
@@ -99,13 +96,3 @@ async def paid(ground: Ground, purse: Purse, rows: int) -> None:
         if made == BATCH:
             per_payment = await ground.unpublished() // made
         waiting = made * per_payment
-
-
-async def performed(purse: Purse, jobs: Sequence[Job]) -> list[Outcome]:
-    """A batch, again under the same keys where a slow machine let the transaction expire."""
-    for _ in range(PATIENT_TIMES):
-        try:
-            return await purse.cells.perform(0, jobs)
-        except Unavailable:
-            continue
-    return await purse.cells.perform(0, jobs)

@@ -22,6 +22,12 @@ from tests.support.town_people import bill
 
 AMOUNT_FEN = 100
 
+PRESENCE, HOLD, CAPTURE, BENCH = "at-", "bench-hold-", "bench-capture-", "bench-"
+"""How keys begin. All but the presences' end in the ledger."""
+
+FIRST_OF_TWO = (PRESENCE, HOLD)
+"""Keys of requests that another one follows: the pair counts once, by its second."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signing:
@@ -63,8 +69,10 @@ class Script(Protocol):
     def write(self, count: int, created: datetime) -> list[Letter]:
         """Requests whose signatures bear this time."""
 
-    def follow(self, answer: bytes) -> Letter | None:
-        """What the same caller says next, once it has this answer; None: its turn is over."""
+    def follow(self, key: str, answer: bytes) -> Letter | None:
+        """What the same caller says next, once what went under this key is answered so; None: its
+        turn is over.
+        """
 
 
 def signed(
@@ -101,12 +109,13 @@ def on_the_wire(url: str, headers: Mapping[str, str], body: bytes) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
-def payment_body(token: str) -> bytes:
+def payment_body(token: str, **change: object) -> bytes:
     told = {
         "presence_token": token,
         "purpose": "pharmacy",
         "bill": bill(AMOUNT_FEN),
         "amount_fen": AMOUNT_FEN,
+        **change,
     }
     return json.dumps(told).encode()
 
@@ -129,7 +138,7 @@ class PaymentScript:
             for n in range(count)
         ]
 
-    def follow(self, _answer: bytes) -> Letter | None:
+    def follow(self, _key: str, _answer: bytes) -> Letter | None:
         return None
 
 
@@ -155,12 +164,12 @@ class PresenceScript:
                 url,
                 presence_body(choice.choice(self.cert_nos)),
                 created,
-                f"at-{run}-{n}",
+                f"{PRESENCE}{run}-{n}",
             )
             for n in range(count)
         ]
 
-    def follow(self, answer: bytes) -> Letter | None:
+    def follow(self, _key: str, answer: bytes) -> Letter | None:
         told = json.loads(answer)
         if "presence_token" not in told:
             return None
@@ -168,6 +177,40 @@ class PresenceScript:
         assert self._created is not None
         url, name = f"{self.url}/v1/payments", f"bench-{secrets.token_hex(12)}"
         return posted(self._key, url, payment_body(told["presence_token"]), self._created, name)
+
+
+@dataclass(slots=True, kw_only=True)
+class HoldScript:
+    """Hold 100 fen, each time at random for one of these people, and capture all of them.
+
+    The capture is signed on the spot, so that this caller costs more than the others.
+    """
+
+    url: str
+    signing: Signing
+    tokens: Sequence[str] = field(repr=False)
+    _created: datetime | None = None
+    _key: SigningKey | None = None
+
+    def write(self, count: int, created: datetime) -> list[Letter]:
+        self._key, self._created = self.signing.key(), created
+        url, choice, run = f"{self.url}/v1/payments", random.Random(count), secrets.token_hex(6)
+        bodies = [payment_body(token, capture=False) for token in self.tokens]
+        return [
+            posted(self._key, url, choice.choice(bodies), created, f"{HOLD}{run}-{n}")
+            for n in range(count)
+        ]
+
+    def follow(self, key: str, answer: bytes) -> Letter | None:
+        told = json.loads(answer)
+        if not key.startswith(HOLD) or told.get("state") != "held":
+            return None
+        assert self._key is not None
+        assert self._created is not None
+        url = f"{self.url}/v1/payments/{told['payment_id']}/capture"
+        body = json.dumps({"amount_fen": AMOUNT_FEN}).encode()
+        name = f"{CAPTURE}{key.removeprefix(HOLD)}"
+        return posted(self._key, url, body, self._created, name)
 
 
 def presence_body(cert_no: str) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Mapping
@@ -23,6 +24,7 @@ PATH = ("gateway", "wallet", "postgres")
 
 QUIET_PATIENCE_SECONDS = 120.0
 LOOK_EVERY_SECONDS = 0.25
+MEMORY_EVERY_SECONDS = 0.05
 
 _BACKENDS = "SELECT pid, coalesce(datname, '') AS name, application_name FROM pg_stat_activity"
 _COMMITS = "SELECT xact_commit FROM pg_stat_database WHERE datname = $1"
@@ -57,6 +59,12 @@ class Meter:
 
     def add(self, name: str, pid: int) -> None:
         self._processes[name] = psutil.Process(pid)
+
+    def resident(self, name: str) -> float:
+        """How much memory a process has resident, in MB; 0 where it is gone."""
+        with suppress(psutil.NoSuchProcess):
+            return float(self._processes[name].memory_info().rss) / (1 << 20)
+        return 0.0
 
     def look(self) -> Look:
         backends, commits = blocking(self._ask())
@@ -102,6 +110,43 @@ class Meter:
                 times = child.cpu_times()
                 found[backends.get(child.pid, "postgres")] += times.user + times.system
         return found
+
+
+class Memory:
+    """The most memory that processes have resident while this lasts, each looked at often."""
+
+    def __init__(self, meter: Meter, *names: str) -> None:
+        self._meter = meter
+        self._begun = {name: meter.resident(name) for name in names}
+        self._most = dict(self._begun)
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="memory", daemon=True)
+
+    def __enter__(self) -> Memory:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+        self._look()
+
+    def _watch(self) -> None:
+        while not self._over.wait(MEMORY_EVERY_SECONDS):
+            self._look()
+
+    def _look(self) -> None:
+        for name, most in self._most.items():
+            self._most[name] = max(most, self._meter.resident(name))
+
+    def figures(self) -> Figures:
+        """MB at first and at most, by process, and how much more all of them had at most."""
+        grew = sum(self._most[name] - begun for name, begun in self._begun.items())
+        return {
+            "rss_mb": {name: round(begun, 1) for name, begun in self._begun.items()},
+            "rss_max_mb": {name: round(most, 1) for name, most in self._most.items()},
+            "rss_grew_mb": round(grew, 1),
+        }
 
 
 def seconds_of(times: object, *, with_children: bool = False) -> float:

@@ -28,6 +28,9 @@ PALETTE: tuple[Colour, ...] = (
 LABEL, BAR, GAP, WIDTH, FULL = 190, 16, 12, 1100, 760
 TOP = 40
 
+NO_PAYMENTS = ("drain", "drain_lines", "hot_pair", "close")
+"""Cases whose costs are not those of a payment."""
+
 
 def draw(folder: Path, cases: Mapping[str, Figures]) -> list[Path]:
     """Write the plots that these cases give; returns their files."""
@@ -38,7 +41,7 @@ def draw(folder: Path, cases: Mapping[str, Figures]) -> list[Path]:
     costs = {
         name: {who: each["cpu_us_by"].get(who, 0.0) for who in PATH}
         for name, each in cases.items()
-        if "invariants" in each and name != "drain"
+        if "invariants" in each and name not in NO_PAYMENTS
     }
     if costs:
         made.append(bars(folder / "cpu.png", "cpu us for each payment", costs))

@@ -22,7 +22,7 @@ WORTH_RECORDING_SECONDS = 10
 
 HEAD = (
     "| case | /s | p50 ms | p95 ms | p99 ms | CPU µs | of which | a batch | commits"
-    " | steal % | load | I1-I5 |\n"
+    " | steal % | load | invariants |\n"
     "|---|---|---|---|---|---|---|---|---|---|---|---|"
 )
 
@@ -34,17 +34,56 @@ _LONE = (
 )
 
 
+_LAG = (
+    "lag_line: from the commit of a payment to that of its line p50 {p50_ms} ms, p95 {p95_ms} ms, "
+    "p99 {p99_ms} ms, worst {max_ms} ms, {lines} lines; the payments themselves took "
+    "{payment_p50_ms} ms, p99 {payment_p99_ms} ms"
+)
+_LINES = (
+    "{name}: {waiting} events waited; settlement had {rss_grew_mb} MB more resident at most than "
+    "when it began"
+)
+_HOT = (
+    "hot_pair: {ratio} of what random pairs reach ({rate} and {random_rate} a second; CPU {cpu_us} "
+    "and {random_cpu_us} µs)"
+)
+_CUT = (
+    "cut: payments stalled for {stall_ms} ms at most (no answer for {gap_ms} ms, one after "
+    "{worst_ms} ms; otherwise {gap_otherwise_ms} and {worst_otherwise_ms} ms); the clerk waited "
+    "{cut_ms} ms; told {told_after_seconds} s after the cut, balanced {balanced_seconds} s later"
+)
+_CLOSE = (
+    "close: {lines} lines in {totals} totals, {transfers} transfers, told {told_after_seconds} s "
+    "after the cut; seconds from then: balanced {balanced_seconds}, issued {issued_seconds}, "
+    "confirmed {confirmed_seconds}, paid {paid_seconds}, closed {closed_seconds}; all processes "
+    "had {rss_grew_mb} MB more resident at most than before"
+)
+TOLD = {"hot_pair": _HOT, "cut": _CUT, "close": _CLOSE, "lone": _LONE}
+"""Cases that a sentence tells better than a row."""
+
+AT_THE_TOP = {
+    "lag_p99_ms": ("open_1000", "lag_p99_ms"),
+    "drain_rate": ("drain", "rate"),
+    "hold_capture_rate": ("hold_capture_64", "rate"),
+    "line_p99_ms": ("lag_line", "p99_ms"),
+    "lines_rate": ("drain_lines", "rate"),
+    "hot_pair_ratio": ("hot_pair", "ratio"),
+    "cut_stall_ms": ("cut", "stall_ms"),
+    "close_seconds": ("close", "closed_seconds"),
+}
+"""Figures that others ask for by name, and where they are from."""
+
+
 def cases_of(told: Figures) -> dict[str, Figures]:
     return {name: told[name] for name in CASES if name in told}
 
 
 def write(told: Figures) -> None:
-    """bench.json so far; the two figures that others ask for by name stand at the top."""
+    """bench.json so far; the figures that others ask for by name stand at the top."""
     content = dict(told)
-    if "open_1000" in told:
-        content["lag_p99_ms"] = told["open_1000"]["lag_p99_ms"]
-    if "drain" in told:
-        content["drain_rate"] = told["drain"]["rate"]
+    for name, (case, figure) in AT_THE_TOP.items():
+        if case in told:
+            content[name] = told[case][figure]
     VAR.mkdir(parents=True, exist_ok=True)
     scratch = VAR / "bench.json.new"
     scratch.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
@@ -111,7 +150,15 @@ def notes(told: Figures) -> list[str]:
                 f"{name}: written → acknowledged by Kafka p50 {figures['lag_p50_ms']} ms, "
                 f"p99 {figures['lag_p99_ms']} ms, worst {figures['lag_max_ms']} ms"
             )
-        strange = {status: n for status, n in figures.get("answers", {}).items() if status != "201"}
+        if name == "lag_line":
+            found.append(_LAG.format(**figures))
+        if name in ("drain_lines", "hot_pair"):
+            found.append(_LINES.format(name=name, **figures))
+        if name in TOLD:
+            found.append(TOLD[name].format(**figures))
+        strange = {
+            status: n for status, n in figures.get("answers", {}).items() if status[0] != "2"
+        }
         if strange:
             found.append(f"{name}: other answers {strange}")
         if figures.get("ran_out_of_letters"):
@@ -120,8 +167,6 @@ def notes(told: Figures) -> list[str]:
             found.append(f"{name}: saturated, {figures['unsent']} requests never left")
         if not figures.get("quiet", True):
             found.append(f"{name}: the machine did not become quiet")
-    if "lone" in told:
-        found.append(_LONE.format(**told["lone"]))
     if "drain" in told:
         found.append(f"drain: {told['drain']['waiting']} rows waited")
     return [*found, *compared(told)]

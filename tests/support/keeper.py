@@ -27,6 +27,9 @@ from deploy.local.program import Program, await_ready
 ROOT = Path(__file__).parents[2]
 READY_WITHIN_SECONDS = 90
 
+DATED = {"track_commit_timestamp": "on"}
+"""Durable, and it knows when each row was committed: what the benchmark measures from and to."""
+
 
 def postgres(folder: Path, settings: dict[str, str]) -> tuple[Program, dict[str, str]]:
     cluster = Cluster(
@@ -54,7 +57,7 @@ def kafka(folder: Path) -> tuple[Program, dict[str, str]]:
 def prepare(kind: str, folder: Path) -> tuple[Program, dict[str, str]]:
     if kind == "kafka":
         return kafka(folder)
-    return postgres(folder, FORGETFUL if kind == "postgres" else {})
+    return postgres(folder, FORGETFUL if kind == "postgres" else DATED)
 
 
 def leave(_signal: int, _frame: FrameType | None) -> None:

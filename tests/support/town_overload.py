@@ -50,7 +50,7 @@ class Script:
     def name(self, n: int) -> str:
         return f"bench-{self.run}-{n}"
 
-    def follow(self, _answer: bytes) -> Letter | None:
+    def follow(self, _key: str, _answer: bytes) -> Letter | None:
         return None
 
 

@@ -125,7 +125,7 @@ class Watchman:
 
     def await_ready(self, names: Iterable[str] | None = None) -> None:
         """Return when all are ready for the first time; raises NotStarted."""
-        deadline = time.monotonic() + FIRST_READY_SECONDS
+        deadline = time.monotonic() + FIRST_READY_SECONDS * crowding()
         for kept in [self._kept[name] for name in (names or self.names)]:
             while not kept.ready:
                 if kept.deaths or time.monotonic() > deadline:
