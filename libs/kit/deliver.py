@@ -13,6 +13,7 @@ because nothing but their order would tell that the first of them broke.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter as Tally
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -187,6 +188,7 @@ class Delivery:
             return_exceptions=True,
         )
         failed: BaseException | None = None
+        became: Tally[tuple[str, str]] = Tally()
         undone: list[Raw] = []
         for batch, outcomes in zip(by_cell.values(), answers, strict=True):
             if isinstance(outcomes, BaseException):
@@ -194,7 +196,10 @@ class Delivery:
                 undone += [raw for raw, _ in batch]
                 continue
             for (raw, routed), outcome in zip(batch, outcomes, strict=True):
+                became[raw.topic, type(outcome).__name__.lower()] += 1
                 self._settle(poll, stuck, raw, routed, outcome)
+        for (topic, kind), count in became.items():
+            DELIVERED.labels(topic, kind).inc(count)
         if failed is not None:
             poll.pending = sorted(
                 undone + poll.pending, key=lambda raw: (raw.topic, raw.partition, raw.offset)
@@ -210,10 +215,11 @@ class Delivery:
         alone: set[Name] = set()
         together: set[Name] = set()
         for raw in poll.pending:
-            if raw.name in alone:
+            name = raw.name
+            if name in alone:
                 later.append(raw)
                 continue
-            reason = stuck.get(raw.name)
+            reason = stuck.get(name)
             if reason is not None and reason != GAP:
                 poll.notes.append(self.reading.note(raw, BEHIND))
                 continue
@@ -221,21 +227,21 @@ class Delivery:
                 routed = self.reading.understand(raw)
             except Poison as poison:
                 poll.notes.append(self.reading.note(raw, poison.reason, poison.detail))
-                stuck[raw.name] = poison.reason
+                stuck[name] = poison.reason
                 continue
             if routed is None:
                 DELIVERED.labels(raw.topic, "ignored").inc()
             elif routed.job.position is not None:
                 chosen.append((raw, routed))
-                together.add(raw.name)
+                together.add(name)
             elif reason == GAP:
                 poll.notes.append(self.reading.note(raw, BEHIND))
-            elif raw.name in together:
+            elif name in together:
                 later.append(raw)
-                alone.add(raw.name)
+                alone.add(name)
             else:
                 chosen.append((raw, routed))
-                alone.add(raw.name)
+                alone.add(name)
         return chosen, later
 
     async def _submit(self, cell: int, batch: Sequence[tuple[Raw, Routed]]) -> list[Outcome]:
@@ -250,7 +256,6 @@ class Delivery:
     def _settle(
         self, poll: Poll, stuck: dict[Name, str], raw: Raw, routed: Routed, outcome: Outcome
     ) -> None:
-        DELIVERED.labels(raw.topic, type(outcome).__name__.lower()).inc()
         if isinstance(outcome, Broken):
             reason = _reason(outcome.error)
             poll.notes.append(self.reading.note(raw, reason))
@@ -260,7 +265,7 @@ class Delivery:
             detail = f"{outcome.found} came where {outcome.expected} was due"
             poll.notes.append(self.reading.note(raw, BEHIND if behind else GAP, detail))
         else:
-            if stuck.get(raw.name) == GAP:
+            if stuck and stuck.get(raw.name) == GAP:
                 poll.healing.add(raw.name)
             if isinstance(outcome, Answer) and outcome.status >= 400:
                 kind = type(routed.job.command).__name__

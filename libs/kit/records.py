@@ -17,6 +17,7 @@ from uuid import UUID
 
 import orjson
 from aiokafka import ConsumerRecord
+from asyncpg.pgproto.pgproto import UUID as QuickUUID
 
 from kit.ids import named_id
 from kit.kafka import Broker
@@ -24,7 +25,7 @@ from kit.work import Job, Position
 
 Headers = tuple[tuple[str, bytes], ...]
 
-_EVENTS = UUID("6d0b9c3a-5f0e-5c61-9a35-1d5f0e6c2b47")
+_EVENTS = QuickUUID("6d0b9c3a-5f0e-5c61-9a35-1d5f0e6c2b47")
 _SEQUENCE = re.compile(r"[1-9][0-9]{0,17}")
 _SPECVERSION = ("ce_specversion", b"1.0")
 _CONTENT_TYPE = ("content-type", b"application/json")
@@ -188,7 +189,9 @@ def _headers_of(raw: Raw) -> dict[str, str]:
     return headers
 
 
+@lru_cache(maxsize=1024)
 def _time_of(text: str) -> datetime:
+    # What one transaction told has one time; what cannot be read is not kept.
     try:
         time = datetime.fromisoformat(text)
         if time.tzinfo is None:

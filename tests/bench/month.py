@@ -7,6 +7,7 @@ nobody plays confirm what they are issued and pay what they owe, as the sandbox'
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -125,8 +126,9 @@ def cut(ground: Ground, generator: Generator, choice: Choice) -> Figures:
 
 async def cut_amid(ground: Ground, after_seconds: float) -> Cut:
     """Cut the month once payments have been flowing for so long."""
+    begun = time.perf_counter()
     async with next_month(ground) as month:
-        await asyncio.sleep(after_seconds)
+        await asyncio.sleep(max(0.0, begun + after_seconds - time.perf_counter()))
         since = time.perf_counter()
         await month.step("cut")
         return Cut(period=month.period, since=since, until=time.perf_counter())
@@ -154,7 +156,7 @@ async def state(ground: Ground, period: str, column: str) -> None:
     """Wait until a month has a time in this column of settlement's."""
 
     async def is_there() -> bool:
-        sql = "SELECT to_jsonb(period) ->> $2 FROM period WHERE period = $1"
+        sql = "SELECT to_jsonb(month) ->> $2 FROM period AS month WHERE period = $1"
         rows = await ground.site.rows("settlement", sql, period, column)
         return bool(rows and rows[0][0])
 
@@ -227,7 +229,7 @@ async def closed(ground: Ground) -> Figures:
         await month.step("cut")
         await state(ground, month.period, "balanced_at")
         await month.step("issue")
-        told = Period.model_validate(await month.seen())
+        told = Period.model_validate_json(json.dumps(await month.seen()))
         await speak_for_provinces(ground, told)
         await state(ground, month.period, "paid_at")
         await month.step("close")

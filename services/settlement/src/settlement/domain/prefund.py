@@ -8,7 +8,7 @@ yellow, from `red_percent` on red: both are policy of the debtor's region.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
@@ -99,10 +99,12 @@ class Prefunds:
         ]
         return [found for found in after if found != self._before(found.pair)]
 
-    def told(self) -> tuple[Event, ...]:
-        """Each change once a batch; the debtor is warned when the level rises, once a rise."""
+    def told(self, changed: Iterable[Prefund]) -> tuple[Event, ...]:
+        """Of what became of them, each once a batch; the debtor is warned when the level rises,
+        once a rise.
+        """
         found = []
-        for prefund in self.changed():
+        for prefund in changed:
             found.append(_changed(prefund, self.now))
             level = self._before(prefund.pair).level
             if LEVELS.index(prefund.level) > LEVELS.index(level):

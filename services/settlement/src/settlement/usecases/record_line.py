@@ -43,10 +43,11 @@ async def record_line(
     pairs = used(totals)
     prefunds = await open_prefunds(tx, now, thresholds_of, pairs)
     prefunds.use(pairs)
+    changed = prefunds.changed()
 
     await insert_lines(tx, [line for given in decisions for line in given.lines])
     await add_totals(tx, totals)
     await add_received(tx, received(totals))
-    await write_prefunds(tx, prefunds.changed())
+    await write_prefunds(tx, changed)
 
-    return telling(decisions, prefunds.told())
+    return telling(decisions, prefunds.told(changed))

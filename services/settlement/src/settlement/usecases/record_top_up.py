@@ -26,7 +26,8 @@ async def record_top_up(
     prefunds = await open_prefunds(tx, now, thresholds_of, {each.pair for each in top_ups})
     for each in top_ups:
         prefunds.deposit(each.pair, each.amount)
+    changed = prefunds.changed()
 
     await write(tx, decisions, books)
-    await write_prefunds(tx, prefunds.changed())
-    return telling(decisions, prefunds.told())
+    await write_prefunds(tx, changed)
+    return telling(decisions, prefunds.told(changed))

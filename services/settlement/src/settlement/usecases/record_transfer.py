@@ -31,7 +31,8 @@ async def record_transfer(
     prefunds = await open_prefunds(tx, now, thresholds_of, pairs)
     for given in decisions:
         prefunds.use(given.used)
+    changed = prefunds.changed()
 
     await write(tx, decisions, books)
-    await write_prefunds(tx, prefunds.changed())
-    return telling(decisions, prefunds.told())
+    await write_prefunds(tx, changed)
+    return telling(decisions, prefunds.told(changed))
