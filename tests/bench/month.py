@@ -51,7 +51,7 @@ AFTERWARDS_SECONDS = 1.0
 """What waited for the cut may be answered a while after it."""
 
 ROLES = (("settlement", "relay"), ("settlement", "sweep"), ("wallet", "sweep"))
-WITHIN_SECONDS = 300.0
+WITHIN_SECONDS = 600.0
 LINES_A_SECOND_AT_LEAST = 500
 
 

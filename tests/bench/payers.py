@@ -34,7 +34,7 @@ POOLS = tuple(
 )
 """A pool of each province that nobody plays."""
 
-COUNT = 5000
+COUNT = 2000
 PATIENT_TIMES = 10
 
 
