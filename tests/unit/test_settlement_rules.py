@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -182,3 +183,31 @@ def test_what_makes_a_line_is_read_as_the_whole_event_has_it(kind: Any, lean: An
 )
 def test_fen_are_shown_as_yuan(fen: int, text: str) -> None:
     assert yuan(fen) == text
+
+
+def test_a_month_between_all_provinces_is_paid_with_its_last_transfer_and_added_up_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pairs = [(debtor, creditor) for debtor in PROVINCES for creditor in PROVINCES]
+    owed = tuple(Owed(debtor=one, creditor=two, amount=7) for one, two in pairs if one != two)
+    month = Month(
+        period="2026-11",
+        state="confirmed",
+        cells=1,
+        cut_at=NOW,
+        owed=owed,
+        paid={each.transfer: 7 for each in owed[:-1]},
+    )
+    looks: list[Month] = []
+    transfers = Month.transfers.fget  # type: ignore[attr-defined]  # a property, seen from the class
+
+    def looked_at(month: Month) -> object:
+        looks.append(month)
+        return transfers(month)
+
+    monkeypatch.setattr(Month, "transfers", property(looked_at))
+    assert month.moved_on(NOW).state == "confirmed"
+    assert len(looks) == 1
+    paid = replace(month, paid={each.transfer: 7 for each in owed})
+    assert paid.moved_on(NOW).state == "paid"
+    assert len(looks) == 2

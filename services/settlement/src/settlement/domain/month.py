@@ -111,7 +111,10 @@ class Month:
 
     @property
     def all_paid(self) -> bool:
-        return all(self.left_to_pay(transfer) == 0 for transfer in self.transfers)
+        # What is owed is added up once: with every pair of provinces in it, it is long.
+        return all(
+            self.paid.get(transfer, 0) == amount for transfer, amount in self.transfers.items()
+        )
 
     def became(self, state: PeriodState, now: datetime) -> Month:
         """This month, one step on."""
