@@ -69,8 +69,8 @@ fmt: install ## put the code into shape
 test: install ## every test but the long ones
 	$(BIN)/pytest -n 2 --dist loadfile -m "not long" tests
 
-test-long: install ## the long ones
-	$(BIN)/pytest -m long tests
+test-long: install ## the long ones and every fault; what faults did is told in var/faults.md
+	$(BIN)/pytest -m "long or fault" --fault-report=var/faults tests
 
 bench: install ## how fast, how right: BENCH_SECONDS=30 BENCH_CASES='payment_64 drain', docs/performance.md
 	@$(BIN)/python -m tests.bench

@@ -14,6 +14,14 @@ from proof.rows import BOOKS, Flow, Ledger, Quota
 EVERY_SECONDS = 0.2
 MOST_KEPT = 100
 
+_AWAY = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # what rolling back says where the server ended meanwhile
+    OSError,
+    TimeoutError,
+)
+
 # One statement is one snapshot; REPEATABLE READ says so aloud.
 _SNAPSHOT = """
 SELECT
@@ -78,7 +86,7 @@ class Watcher:
                 finally:
                     connection.terminate()
                 return
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+            except _AWAY:
                 if await self._ends_within(self._every_seconds):
                     return
 

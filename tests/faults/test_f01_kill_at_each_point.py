@@ -23,6 +23,7 @@ import pytest_asyncio
 from kit.faultpoint import NAMES
 from kit.records import cloud_event_headers
 from tests.support.databases import Databases
+from tests.support.fault_evidence import Evidence
 from tests.support.town import Site, Town, site_of, town_at
 from tests.support.town_bus import Bus, bus_of
 from tests.support.town_families import SHENZHEN, Family, family_of, pair_of
@@ -86,8 +87,8 @@ def site(
 
 
 @pytest_asyncio.fixture
-async def town(site: Site) -> AsyncIterator[Town]:
-    async with town_at(site, patient=True) as town:
+async def town(site: Site, fault_evidence: Evidence) -> AsyncIterator[Town]:
+    async with town_at(site, patient=True, evidence=fault_evidence) as town:
         yield town
 
 
@@ -148,28 +149,38 @@ def test_every_point_has_somebody_who_passes_it() -> None:
     }
 
 
+@pytest.mark.fault("F01")
 @pytest.mark.parametrize("point", in_processes())
 async def test_a_kill_at_any_point_loses_and_doubles_nothing(
-    town: Town, site: Site, bus: Bus, point: str
+    town: Town, site: Site, bus: Bus, fault_evidence: Evidence, point: str
 ) -> None:
-    await kill_at(point, town, site, bus)
+    fault_evidence.tell(
+        "All who pass the point kill themselves at it while a family lives its day."
+    )
+    fault_evidence.saw("died at the point", await kill_at(point, town, site, bus))
 
 
 @pytest.mark.long
+@pytest.mark.fault("F01")
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("point", in_processes())
 async def test_a_kill_at_any_point_loses_and_doubles_nothing_at_full_load(
-    town: Town, site: Site, bus: Bus, point: str
+    town: Town, site: Site, bus: Bus, fault_evidence: Evidence, point: str
 ) -> None:
+    fault_evidence.tell("The same while 64 callers pay without a pause.")
     async with load_on(town) as load:
-        await kill_at(point, town, site, bus)
+        fault_evidence.saw("died at the point", await kill_at(point, town, site, bus))
         await load.flows()
+    fault_evidence.holds(load.told())
     if point.partition(".")[0] in AWAITED:
         assert load.again.total() > 0, "the load was there when they died"
 
 
-async def kill_at(point: str, town: Town, site: Site, bus: Bus) -> None:
-    """All who pass the point die at it while the day happens, and are ready again."""
+async def kill_at(point: str, town: Town, site: Site, bus: Bus) -> dict[str, int]:
+    """All who pass the point die at it while the day happens, and are ready again.
+
+    Their process ids.
+    """
     day = await Day.begin(town)
     victims = PASSED_BY[point.partition(".")[0]]
     for name in victims:
@@ -185,6 +196,7 @@ async def kill_at(point: str, town: Town, site: Site, bus: Bus) -> None:
         await site.watchman.ready_again(name)
     if point.partition(".")[0] in AWAITED:
         assert town.messenger.again, "somebody was waiting for an answer that never came"
+    return site.watchman.lost(*victims)
 
 
 async def poison(bus: Bus, topic: str) -> tuple[int, int]:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import random
 from itertools import groupby
 
+import pytest
+
 from proof.adapters import Record
+from tests.support.fault_evidence import Evidence
 from tests.support.town import Site, Town
 from tests.support.town_bus import Bus
 from tests.support.town_poison import HEARD, block, free, waits_behind
@@ -42,7 +45,10 @@ def several_times(records: list[Record], chance: random.Random) -> list[Record]:
     return again
 
 
-async def test_every_message_comes_up_to_five_times(town: Town, site: Site, bus: Bus) -> None:
+@pytest.mark.fault("F10")
+async def test_every_message_comes_up_to_five_times(
+    town: Town, site: Site, bus: Bus, fault_evidence: Evidence
+) -> None:
     await at_rest(site, bus)
     begun = {(each.topic, each.partition, each.offset) for each in await bus.read()}
     await town.tell(STORY)
@@ -59,12 +65,15 @@ async def test_every_message_comes_up_to_five_times(town: Town, site: Site, bus:
     assert len(again) > len(told)
 
     await bus.write_again(again)
+    fault_evidence.tell("Each record of a story is written nought to four times more.")
+    fault_evidence.saw("records written again", f"{len(again)} of {len(told)}")
     await at_rest(site, bus)
     assert changed(before, await rows_of(site)) == []
 
 
+@pytest.mark.fault("F10")
 async def test_whole_topics_come_again_from_their_beginning(
-    town: Town, site: Site, bus: Bus
+    town: Town, site: Site, bus: Bus, fault_evidence: Evidence
 ) -> None:
     await town.tell(STORY)
     await a_poison_is_given_up(town, site, bus)
@@ -76,12 +85,17 @@ async def test_whole_topics_come_again_from_their_beginning(
         groups = await bus.groups()
         rewound = {group for group in groups if await bus.rewind(group)}
         assert {name.split(".")[0] for name in rewound} == set(READERS), rewound
-        assert sum([await bus.lag(group) for group in groups]) > 2 * len(STORY.splitlines())
+        behind = sum([await bus.lag(group) for group in groups])
+        assert behind > 2 * len(STORY.splitlines())
+        fault_evidence.tell("All readers begin anew at offset 0.")
+        fault_evidence.saw("records read again", behind)
+        fault_evidence.saw("groups that begin anew", sorted(rewound))
     finally:
         site.begin_all(dict.fromkeys(READERS, ("all",)))
         await site.watchman.first_ready(*READERS)
     await at_rest(site, bus, within=60)
     assert changed(before, await rows_of(site)) == []
+    fault_evidence.holds("no row of any table is another")
 
 
 async def a_poison_is_given_up(town: Town, site: Site, bus: Bus) -> None:

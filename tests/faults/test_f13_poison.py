@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter as Tally
 from functools import partial
 
+import pytest
+
 from contracts.topics import ALL
+from tests.support.fault_evidence import Evidence
 from tests.support.town import Site, Town
 from tests.support.town_bus import Bus
 from tests.support.town_families import SHENZHEN, family_of, pair_of
@@ -51,8 +55,9 @@ async def test_every_topic_that_is_read_is_poisoned_here(bus: Bus) -> None:
     assert {each for each in read if each.partition(".")[0] not in ("from", "to")} == poisoned
 
 
+@pytest.mark.fault("F13")
 async def test_poison_is_parked_at_once_and_its_partition_goes_on(
-    town: Town, site: Site, bus: Bus
+    town: Town, site: Site, bus: Bus, fault_evidence: Evidence
 ) -> None:
     family = await family_of(town)
     payment = (await town.counter().pay(family.token, 100)).of(201)
@@ -76,6 +81,9 @@ async def test_poison_is_parked_at_once_and_its_partition_goes_on(
         {f"{service}.parked" for heard in HEARD for service in heard.services}
     )
 
+    fault_evidence.tell("Every poison on every topic that is read, beside a family that lives on.")
+    reasons = Tally(why for sent in told for why, _ in sent.values())
+    fault_evidence.saw("parked, by reason", dict(reasons))
     # The very same partitions bring what comes after.
     await family.sharer.raise_quota(family.relation_id, 100_000)
     (await town.counter().pay(family.token, 100)).of(201)
@@ -111,13 +119,19 @@ async def all_told(bus: Bus, service: str, heard: Heard, sent: Sent) -> bool:
     return sent.items() <= told.items()
 
 
-async def test_a_redrive_applies_what_waited_once(town: Town, site: Site, bus: Bus) -> None:
+@pytest.mark.fault("F13")
+async def test_a_redrive_applies_what_waited_once(
+    town: Town, site: Site, bus: Bus, fault_evidence: Evidence
+) -> None:
     """Keys are blocked by poison, good records join them; a clerk frees them."""
     await asyncio.gather(
         _a_relation_waits(town, site, bus),
         _a_payment_waits(town, site, bus),
         _an_enrolment_waits(town, site, bus),
     )
+    fault_evidence.tell("Keys are blocked by poison and redriven; one redrive is killed.")
+    fault_evidence.saw("redrives killed at", "redrive.after-perform")
+    fault_evidence.holds("what waited behind the poison was applied once")
 
 
 async def _a_relation_waits(town: Town, site: Site, bus: Bus) -> None:

@@ -15,6 +15,7 @@ import pytest_asyncio
 
 from proof.databases import count_unsettled
 from tests.support.databases import Databases
+from tests.support.fault_evidence import Evidence
 from tests.support.town import Site, Town, site_of, town_at
 from tests.support.town_families import family_of
 from tests.support.town_overload import TIMES, crowd_at
@@ -46,11 +47,12 @@ def site(
 
 
 @pytest_asyncio.fixture
-async def town(site: Site) -> AsyncIterator[Town]:
-    async with town_at(site, patient=True) as town:
+async def town(site: Site, fault_evidence: Evidence) -> AsyncIterator[Town]:
+    async with town_at(site, patient=True, evidence=fault_evidence) as town:
         yield town
 
 
+@pytest.mark.fault("F20")
 @pytest.mark.parametrize(
     ("seconds", "least"),
     [
@@ -59,7 +61,7 @@ async def town(site: Site) -> AsyncIterator[Town]:
     ],
 )
 async def test_three_times_the_plateau_costs_little_of_it(
-    town: Town, site: Site, seconds: int, least: float
+    town: Town, site: Site, fault_evidence: Evidence, seconds: int, least: float
 ) -> None:
     families = await asyncio.gather(
         *(family_of(town, available_fen=AVAILABLE_FEN) for _ in range(FAMILIES))
@@ -76,11 +78,15 @@ async def test_three_times_the_plateau_costs_little_of_it(
     seen = Tally(overload.shots.statuses)
     told = f"plateau {plateau:.0f}/s; of {overload.offered:.0f}/s {overload.goodput:.0f}/s: {seen}"
     logging.getLogger(__name__).warning(told)
+    fault_evidence.tell(f"Three times the plateau, for {seconds} s.")
+    fault_evidence.saw("offered a second, of the plateau", overload.offered / plateau)
+    fault_evidence.saw("answers, by status", {str(name): count for name, count in seen.items()})
     assert set(before.shots.statuses) == set(after.shots.statuses) == {201}
     assert set(seen) <= {201, 429, 503}, seen
     assert overload.offered > 1.5 * overload.goodput, f"it was no overload: {told}"
     assert all(overload.shots.says_when[n] for n in overload.refused)
     assert overload.goodput >= least * plateau, told
+    fault_evidence.holds(told)
     for run in (before, overload, after):
         await crowd.remember(town.counter(), run)
 

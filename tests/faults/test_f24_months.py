@@ -16,6 +16,7 @@ import pytest
 
 from contracts.events import PrefundWarned
 from contracts.topics import to_province
+from tests.support.fault_evidence import Evidence
 from tests.support.town import Site, Town
 from tests.support.town_bus import Bus
 from tests.support.town_clearing import MonthTold, open_month
@@ -27,7 +28,7 @@ from tests.support.town_rows import at_rest
 from tests.support.town_until import until
 from tests.support.town_volley import volley
 
-pytestmark = [pytest.mark.rule("R15"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.fault("F24"), pytest.mark.rule("R15"), pytest.mark.timeout(300)]
 
 CHENGDU = "510100"
 GUANGDONG, SICHUAN, XPCC, BEIJING = "440000", "510000", "660000", "110000"
@@ -80,7 +81,7 @@ POINTS = ("door.before-commit", "door.after-commit")
 
 @pytest.mark.parametrize("point", POINTS)
 async def test_settlement_dies_at_every_step_and_the_month_converges(
-    town: Town, site: Site, bus: Bus, point: str
+    town: Town, site: Site, bus: Bus, fault_evidence: Evidence, point: str
 ) -> None:
     spent = await spend(town)
     await at_rest(site, bus)
@@ -101,13 +102,15 @@ async def test_settlement_dies_at_every_step_and_the_month_converges(
         await month.reaches("paid")
         async with dying(site, point):
             closed = await month.step("close")
+    fault_evidence.tell("Settlement dies at this point at each of five steps of a month.")
+    fault_evidence.saw("died five times at the point, last", site.watchman.lost("settlement"))
     assert closed["state"] == "closed"
     assert await month.seen() == closed
     assert all(each["paid_fen"] == each["amount_fen"] for each in closed["transfers"])
 
 
 async def test_the_wallet_dies_when_it_has_cut_and_has_not_told(
-    town: Town, site: Site, bus: Bus
+    town: Town, site: Site, bus: Bus, fault_evidence: Evidence
 ) -> None:
     """The flip is committed, and nobody was told yet: the sweep, or whoever asks again, does."""
     spent = await spend(town)
@@ -115,10 +118,14 @@ async def test_the_wallet_dies_when_it_has_cut_and_has_not_told(
     async with dying(site, "cut.after-flip", "wallet"):
         cut = await spent.month.step("cut")
     assert cut["cut_at"] is not None
+    fault_evidence.tell("The wallet dies between the flip and the telling.")
+    fault_evidence.saw("died at cut.after-flip", site.watchman.lost("wallet"))
     await spent.month.goes("closed")
 
 
-async def test_wrong_answers_and_payments_change_nothing(town: Town, site: Site, bus: Bus) -> None:
+async def test_wrong_answers_and_payments_change_nothing(
+    town: Town, site: Site, bus: Bus, fault_evidence: Evidence
+) -> None:
     spent = await spend(town)
     month = spent.month
     guangdong, sichuan, beijing = (
@@ -138,7 +145,7 @@ async def test_wrong_answers_and_payments_change_nothing(town: Town, site: Site,
         await site.watchman.ready_again("settlement")
         assert (await month.seen())["state"] == "issued", "Sichuan has not confirmed"
 
-        owed = await spent.owed(GUANGDONG)
+        owed, wrongs = await spent.owed(GUANGDONG), 0
         for wrong in (
             guangdong.pays(XPCC, owed + 1),
             guangdong.pays(XPCC, owed, version=2),
@@ -148,6 +155,9 @@ async def test_wrong_answers_and_payments_change_nothing(town: Town, site: Site,
         ):
             await wrong
             assert await spent.owed(GUANGDONG) == owed
+            wrongs += 1
+        fault_evidence.tell("Provinces answer and pay wrongly, late and twice.")
+        fault_evidence.saw("wrong payments that changed nothing", wrongs)
         half = await guangdong.pays(XPCC, owed // 2)
         await site.watchman.kill("settlement")
         await site.watchman.ready_again("settlement")
@@ -172,7 +182,7 @@ async def said(month: MonthTold) -> dict[str, str | None]:
 
 
 async def test_two_settlements_take_a_month_through_every_step_once(
-    town: Town, site: Site, bus: Bus
+    town: Town, site: Site, bus: Bus, fault_evidence: Evidence
 ) -> None:
     """Steps are asked of both at the same time, eight times; all are answered alike."""
     second = site.begin("settlement", "all", "settlement-second")
@@ -180,7 +190,9 @@ async def test_two_settlements_take_a_month_through_every_step_once(
     groups = [each for each in await bus.groups() if each.startswith("settlement")]
     try:
         for group in groups:
-            await bus.shared(group, 2)
+            held = await bus.shared(group, 2)
+            fault_evidence.saw(f"members of {group}", sorted(held))
+        fault_evidence.tell("Two settlements are each asked for each step four times at once.")
         spent = await spend(town)
         month = spent.month
         await at_rest(site, bus)
@@ -222,7 +234,7 @@ async def at_once(
 
 @pytest.mark.rule("R16")
 async def test_a_prefund_that_is_too_small_is_warned_of_once_and_holds_no_month_up(
-    town: Town, site: Site, bus: Bus
+    town: Town, site: Site, bus: Bus, fault_evidence: Evidence
 ) -> None:
     month = await open_month(town)
     before = await prefund(town)
@@ -235,7 +247,8 @@ async def test_a_prefund_that_is_too_small_is_warned_of_once_and_holds_no_month_
         (await town.counter().pay(family.token, 1_000)).of(201)
         await at_rest(site, bus)
         raised = (await warned(bus))[warnings:]
-        assert raised, "it was warned of"
+        fault_evidence.tell("More is spent than the prefund is good for.")
+        fault_evidence.saw("levels it was warned of", [each["level"] for each in raised])
         assert [each["level"] for each in raised].count("red") == 1
         assert (await prefund(town))["amount_fen"] == before["amount_fen"], "nobody has topped up"
         await month.goes("issued")

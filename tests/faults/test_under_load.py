@@ -19,6 +19,7 @@ import pytest_asyncio
 from deploy.local.ports import LOOPBACK, free_port
 from kit.ids import cell_of_id, new_id
 from tests.support.databases import Databases
+from tests.support.fault_evidence import Evidence
 from tests.support.town import Site, Town, site_of, town_at
 from tests.support.town_families import Family, family_of
 from tests.support.town_load import CALLERS, at, families_of, load_on
@@ -67,8 +68,8 @@ def site(
 
 
 @pytest_asyncio.fixture
-async def town(site: Site) -> AsyncIterator[Town]:
-    async with town_at(site, patient=True) as town:
+async def town(site: Site, fault_evidence: Evidence) -> AsyncIterator[Town]:
+    async with town_at(site, patient=True, evidence=fault_evidence) as town:
         yield town
 
 
@@ -81,8 +82,11 @@ ALL_AT_ONCE = {
 }
 
 
+@pytest.mark.fault("F01")
 @pytest.mark.parametrize("times", REPEATED)
-async def test_everybody_dies_under_full_load(town: Town, site: Site, times: int) -> None:
+async def test_everybody_dies_under_full_load(
+    town: Town, site: Site, fault_evidence: Evidence, times: int
+) -> None:
     """F01, all at the same time; each point by itself is in `test_f01_kill_at_each_point.py`."""
     async with load_on(town) as load:
         for _ in range(times):
@@ -94,6 +98,9 @@ async def test_everybody_dies_under_full_load(town: Town, site: Site, times: int
             for name in ALL_AT_ONCE:
                 await site.watchman.ready_again(name)
             await load.flows()
+    fault_evidence.tell(f"Five processes die at their points at once, {times} times, at full load.")
+    fault_evidence.saw("died at their points, last", site.watchman.lost(*ALL_AT_ONCE))
+    fault_evidence.holds(load.told())
     assert load.again.total() > 0, "somebody was waiting for an answer that never came"
 
 
@@ -119,9 +126,14 @@ async def side_door(site: Site) -> AsyncIterator[tuple[Proxy, str]]:
         await site.watchman.stop(*reversed(names))
 
 
+@pytest.mark.fault("F07")
 @pytest.mark.parametrize("times", REPEATED)
 async def test_a_commit_whose_answer_is_lost_is_settled_under_the_same_key(
-    town: Town, site: Site, side_door: tuple[Proxy, str], times: int
+    town: Town,
+    site: Site,
+    side_door: tuple[Proxy, str],
+    fault_evidence: Evidence,
+    times: int,
 ) -> None:
     """F07, alone and under full load; two wallets answer for the same cells."""
     proxy, gateway = side_door
@@ -151,6 +163,9 @@ async def test_a_commit_whose_answer_is_lost_is_settled_under_the_same_key(
                 proxy.arm(lost, 2)
                 await load.flows(100)
         await until_so(lambda: not proxy.armed, "all that was to be lost is lost")
+    fault_evidence.tell("COMMITs and their answers are lost, alone and at full load.")
+    fault_evidence.saw("lost", {str(what): count for what, count in proxy.lost.items()})
+    fault_evidence.holds(load.told())
     assert proxy.lost == {Loses.ANSWER: 3 + 2 * times, Loses.COMMIT: 1 + 2 * times}
     assert await batches(town, site, "wallet-beside") != await batches(town, site, "wallet-api")
 
@@ -161,8 +176,11 @@ WHERE datname = current_database() AND application_name = 'wallet' AND wait_even
 """
 
 
+@pytest.mark.fault("F18")
 @pytest.mark.parametrize("times", REPEATED)
-async def test_who_finds_no_connection_is_told_at_once(town: Town, site: Site, times: int) -> None:
+async def test_who_finds_no_connection_is_told_at_once(
+    town: Town, site: Site, fault_evidence: Evidence, times: int
+) -> None:
     """F18: readers of one cell hold all its connections; the other cell knows nothing of it."""
     families = await families_of(town, 6)
     of_cell = [[each for each in families if cell_of(each) == cell] for cell in range(CELLS)]
@@ -173,10 +191,13 @@ async def test_who_finds_no_connection_is_told_at_once(town: Town, site: Site, t
     try:
         async with load_on(town, families=of_cell[1]) as load:
             for _ in range(times):
-                await exhausted(town, site, locker, of_cell[0][0])
+                longest = await exhausted(town, site, locker, of_cell[0][0])
                 await load.flows()
     finally:
         await locker.close()
+    fault_evidence.tell(f"Readers hold every connection of one cell, {times} times, at full load.")
+    fault_evidence.saw("of 64 refused, seconds until the last was told", round(longest, 3))
+    fault_evidence.holds(f"the other cell noticed nothing: {load.told()}")
     assert load.again.total() == 0, load.again
 
 
@@ -188,8 +209,11 @@ def cell_of(family: Family) -> int:
 
 async def exhausted(
     town: Town, site: Site, locker: asyncpg.Connection[asyncpg.Record], family: Family
-) -> None:
-    """Block the connections of cell 0; who comes then is refused at once, and served later."""
+) -> float:
+    """Block the connections of cell 0; who comes then is refused at once, and served later.
+
+    After how many seconds the last of them was refused.
+    """
     counter = town.counter()
     body = json.dumps(counter.payment(family.token, 5)).encode()
     keys = [new_key() for _ in range(CALLERS)]
@@ -220,23 +244,34 @@ async def exhausted(
     assert max(said.after for said in answers) <= max(AT_ONCE_SECONDS, 3 * usual)
     assert {(await reader).status for reader in readers} == {404}
     assert {said.status for said in await at_once(town, counter, keys, body)} == {201}
+    return max(said.after for said in answers)
 
 
-async def test_two_hundred_spend_one_quota_under_full_load(town: Town, site: Site) -> None:
-    """F19."""
+@pytest.mark.fault("F19")
+async def test_two_hundred_spend_one_quota_under_full_load(
+    town: Town, site: Site, fault_evidence: Evidence
+) -> None:
     family = await family_of(town, available_fen=QUOTA_FEN)
-    async with load_on(town):
+    async with load_on(town) as load:
         before = await batches(town, site, "wallet-api")
         await two_hundred_spend(town, family)
         after = await batches(town, site, "wallet-api")
     jobs, in_batches = after["sum"] - before["sum"], after["count"] - before["count"]
     assert jobs / in_batches > 4, "it was a race"
+    fault_evidence.tell("Two hundred spend one quota at once, at full load.")
+    fault_evidence.saw("jobs in a transaction of the wallet, on average", jobs / in_batches)
+    fault_evidence.holds(load.told())
 
 
-async def test_one_key_fifty_times_under_full_load(town: Town) -> None:
-    """F22."""
+@pytest.mark.fault("F22")
+async def test_one_key_fifty_times_under_full_load(
+    town: Town, site: Site, fault_evidence: Evidence
+) -> None:
     family = await family_of(town, available_fen=10_000)
     async with load_on(town) as load:
         await one_key_fifty_times(town, family, "gateway", "wallet-api")
         await load.flows()
+    fault_evidence.tell("One key fifty times at once, and again after a kill, at full load.")
+    fault_evidence.saw("killed in between", site.watchman.lost("gateway", "wallet-api"))
+    fault_evidence.holds(load.told())
     assert load.again.total() > 0, "the load was there when they were killed"

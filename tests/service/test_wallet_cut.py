@@ -16,6 +16,7 @@ from contracts.internal import institution_caller
 from kit.work import Outcome
 from tests.conftest import MigratedDatabase
 from tests.support.database_clock import DatabaseClock
+from tests.support.fault_evidence import Evidence
 from tests.support.premiums import ACCEPTED, REFUNDED, answered, asked, told
 from tests.support.wallet_months import (
     Pair,
@@ -154,10 +155,17 @@ BOUNDARIES = pytest.mark.parametrize(
 )
 
 
+@pytest.mark.fault("F16")
 @pytest.mark.rule("R22")
 @BOUNDARIES
 async def test_a_fact_falls_into_its_month_in_beijing(
-    purse: Purse, me: UUID, clock: DatabaseClock, at: str, period: str
+    purse: Purse,
+    me: UUID,
+    clock: DatabaseClock,
+    *,
+    fault_evidence: Evidence,
+    at: str,
+    period: str,
 ) -> None:
     """F16: to the millisecond, whatever day it is elsewhere, for what is given back as well."""
     stay = hold_of(me, 300, presence_expires_at=LATE, hold_seconds=90 * 86_400)
@@ -166,6 +174,9 @@ async def test_a_fact_falls_into_its_month_in_beijing(
     assert before["period"] == "2026-11"
     await clock.stands_at(beijing(at))
     paid = await pay(purse, me, key="now")
+    fault_evidence.tell("The clock of the database jumps to an instant beside a month's end.")
+    fault_evidence.saw("it was, in Beijing", at)
+    fault_evidence.holds(f"the month is {period}, whatever the machine's clock says")
     assert (paid["period"], paid["business_date"]) == (period, at[:10])
     if beijing(at) < datetime.fromisoformat(held["expires_at"]):
         capture = Capture(

@@ -6,12 +6,14 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import orjson
+import pytest
 
 from contracts import events, topics
 from contracts.events import RelationActivated
 from kit.consume import Consumer
 from kit.parking import Parking
 from tests.conftest import MigratedDatabase
+from tests.support.fault_evidence import Evidence
 from tests.support.kit import Teller, broker_with, running, teller, until
 from tests.support.wallets import Purse, purse_on, relation_of
 from wallet.edge.kafka import relations_reading
@@ -63,8 +65,12 @@ async def parked(purse: Purse) -> list[tuple[str, str]]:
     return [(row["key"], row["reason"]) for row in rows]
 
 
+@pytest.mark.fault("F11")
 async def test_a_gap_in_ones_relations_stops_nobody_else(
-    migrated_database: MigratedDatabase, kafka_bootstrap: str, topic_prefix: str
+    migrated_database: MigratedDatabase,
+    kafka_bootstrap: str,
+    topic_prefix: str,
+    fault_evidence: Evidence,
 ) -> None:
     broker = await broker_with(
         kafka_bootstrap, topic_prefix, TOPIC, topics.PERSON.name, partitions=1
@@ -100,8 +106,11 @@ async def test_a_gap_in_ones_relations_stops_nobody_else(
         async with running(consumer):
             await until(the_other_ended)
             await until(mine_waits)
+            fault_evidence.tell("Of one person the second of three facts comes last.")
+            fault_evidence.saw("parked, and why", [why for _, why in await parked(purse)])
             assert await states(purse, me) == [("opened", False)]
             await relations.suspended(mine, 2)
             await until(mine_ended)
         assert await parked(purse) == []
         await purse.audited()
+        fault_evidence.holds("the other key went on; then all three were applied in their order")

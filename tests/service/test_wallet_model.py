@@ -21,6 +21,7 @@ from contracts.vocabulary import PaymentState
 from proof.databases import read_ledger
 from proof.ledger import conservation, overdraft, recomputed
 from tests.conftest import MigratedDatabase
+from tests.support.fault_evidence import Evidence
 from tests.support.wallet_model_life import Life
 from tests.support.wallet_model_real import Different
 from tests.support.wallet_model_run import clocked, live
@@ -73,16 +74,24 @@ async def proved(purse: Purse, dsn: str) -> None:
     assert [*conservation(ledger), *overdraft(ledger), *recomputed(ledger)] == []
 
 
+@pytest.mark.fault("F23")
 @pytest.mark.timeout(900)
-async def test_the_wallet_is_its_model(purse: Purse, dsn: str) -> None:
+async def test_the_wallet_is_its_model(purse: Purse, dsn: str, fault_evidence: Evidence) -> None:
     await lived(purse, SEED, LIVES)
+    fault_evidence.tell("Lives by seed: provinces answer, refuse, are silent, late and twice.")
+    fault_evidence.saw("lives", LIVES)
     await proved(purse, dsn)
 
 
 @pytest.mark.long
+@pytest.mark.fault("F23")
 @pytest.mark.timeout(14_400)
-async def test_the_wallet_is_its_model_at_length(purse: Purse, dsn: str) -> None:
+async def test_the_wallet_is_its_model_at_length(
+    purse: Purse, dsn: str, fault_evidence: Evidence
+) -> None:
     await lived(purse, SEED + LIVES, MANY)
+    fault_evidence.tell("Lives by seed: provinces answer, refuse, are silent, late and twice.")
+    fault_evidence.saw("lives", MANY)
     await proved(purse, dsn)
 
 

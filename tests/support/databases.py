@@ -46,8 +46,9 @@ class Databases:
         name = f"tpl_{service}_{cells}_{migrations_digest(service)}_{run_name()}"
         folder = FOLDER / os.environ[VARIABLE]
         folder.mkdir(parents=True, exist_ok=True)
-        made = folder / f"{name}.made"
-        with FileLock(folder / f"{name}.lock"):
+        server = hashlib.sha256(self.admin_dsn.encode()).hexdigest()[:8]
+        made = folder / f"{name}.{server}.made"
+        with FileLock(made.with_suffix(".lock")):
             if not made.exists():
                 self.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
                 self.execute(f"CREATE DATABASE {name} TEMPLATE template0")
@@ -125,7 +126,7 @@ def migrate(service: str, dsn: str, cells: int) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=180,
     )
     if done.returncode:
         raise RuntimeError(f"{service} did not migrate:\n{done.stdout}{done.stderr}")

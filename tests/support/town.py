@@ -34,6 +34,7 @@ from proof.rows import MonthSeen
 from proof.watch import Watcher
 from tests.support import topics
 from tests.support.databases import Databases
+from tests.support.fault_evidence import Evidence
 from tests.support.town_people import Counter, Messenger, World
 from tests.support.town_processes import Watchman
 from tests.support.town_tables import read_table
@@ -267,8 +268,11 @@ class Town:
         """Do what a table says, line by line; an error names its line."""
         await read_table(self, table)
 
-    async def is_well(self) -> None:
-        """Every service's audits, then every invariant, once all that is under way has ended."""
+    async def is_well(self) -> list[str]:
+        """Every service's audits, then every invariant, once all that is under way has ended.
+
+        What was looked at, in a line each.
+        """
         results = await check_stack(
             self.site.stack,
             self.messenger.history,
@@ -288,11 +292,20 @@ class Town:
             )
         )
         assert not any(found), found
+        return [
+            *(f"{each.id} {each.title_en}: {each.detail}" for each in results),
+            f"I3, I4 and I5 in {self.watcher.snapshots} snapshots meanwhile",
+        ]
 
 
 @asynccontextmanager
-async def town_at(site: Site, *, patient: bool = False) -> AsyncIterator[Town]:
-    """A test's own day at a site: watched all the time, and proved to be well when it ends."""
+async def town_at(
+    site: Site, *, patient: bool = False, evidence: Evidence | None = None
+) -> AsyncIterator[Town]:
+    """A test's own day at a site: watched all the time, and proved to be well when it ends.
+
+    What was proved is told to `evidence`.
+    """
     limits = httpx.Limits(max_connections=300, max_keepalive_connections=300)
     async with (
         httpx.AsyncClient(timeout=20, limits=limits, trust_env=False) as http,
@@ -301,6 +314,8 @@ async def town_at(site: Site, *, patient: bool = False) -> AsyncIterator[Town]:
         town = Town(site=site, messenger=Messenger(http=http, patient=patient), watcher=watcher)
         yield town
         town.messenger.patient = True
-        await town.is_well()
+        proved = await town.is_well()
+        if evidence is not None:
+            evidence.held += proved
         surprises = site.watchman.surprises()
         assert not surprises, "\n".join(surprises)

@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 from tests.support.town import Town
 from tests.support.town_families import Family, family_of
 from tests.support.town_people import Counter, Letter, Said, new_key
+from tests.support.town_processes import crowding
 from tests.support.town_until import until_so
 from tests.support.town_volley import answer_of, bytes_of
 
@@ -53,7 +54,7 @@ class Line:
     async def ask(self, letter: Letter) -> Said:
         """Raises OSError, EOFError or TimeoutError where the outcome is unknown."""
         try:
-            async with asyncio.timeout(ANSWERED_WITHIN_SECONDS):
+            async with asyncio.timeout(ANSWERED_WITHIN_SECONDS * crowding()):
                 if self._streams is None:
                     self._streams = await asyncio.open_connection(self._host, self._port)
                 reader, writer = self._streams
@@ -74,7 +75,10 @@ class Line:
 
 @dataclass(slots=True, kw_only=True)
 class Load:
-    """`answers` counts the last word on each key, `again` why keys had to be asked again."""
+    """`answers` counts the last word on each key, `again` why keys had to be asked again.
+
+    `longest` is after how many seconds the slowest call had its answer, or was given up.
+    """
 
     town: Town
     counters: Sequence[Counter]
@@ -82,6 +86,7 @@ class Load:
     answers: Tally[str] = field(default_factory=Tally)
     again: Tally[str] = field(default_factory=Tally)
     replayed: int = 0
+    longest: float = 0.0
     begun: int = 0
     surprises: list[str] = field(default_factory=list)
     _ending: asyncio.Event = field(default_factory=asyncio.Event)
@@ -91,9 +96,18 @@ class Load:
         return self.answers.total()
 
     async def flows(self, count: int = 200, within: float = SETTLED_WITHIN_SECONDS) -> None:
-        """Return when so many more payments have been answered for good."""
+        """Return when so many more payments have been answered for good.
+
+        `within` is for a machine that has little else to do.
+        """
         wanted = self.ended + count
+        within *= crowding()
         await until_so(lambda: self.ended >= wanted, f"{count} more payments are answered", within)
+
+    def told(self) -> str:
+        """How many were answered, and why some had to be asked again."""
+        why = ", ".join(f"{name} {count}" for name, count in sorted(self.again.items()))
+        return f"{self.ended} payments answered once and for all; asked again: {why or 'none'}"
 
     def end(self) -> None:
         """No caller begins another payment."""
@@ -126,22 +140,28 @@ class Load:
 
     async def _settled(self, line: Line, counter: Counter, body: bytes, key: str) -> Said:
         """What became of a key, however often that has to be asked."""
-        deadline, pause = time.monotonic() + SETTLED_WITHIN_SECONDS, SOON_SECONDS
+        began, pause = time.monotonic(), SOON_SECONDS
         while True:
-            letter = counter.letter("POST", "/v1/payments", body, key)
+            letter, since = counter.letter("POST", "/v1/payments", body, key), time.monotonic()
             try:
                 said = await line.ask(letter)
             except (OSError, EOFError, TimeoutError) as error:
                 self.again[type(error).__name__] += 1
+                self._took(since)
             else:
+                self._took(since)
                 if not self._says_try_again(said):
                     self.town.messenger.remember(letter, said, counter.code)
                     return said
                 pause = max(pause, float(said.headers.get("retry-after", pause)))
-            assert time.monotonic() < deadline, f"{key} is not settled; {self.again}"
+            late = time.monotonic() - began > SETTLED_WITHIN_SECONDS * crowding()
+            assert not late, f"{key} is not settled; {self.again}"
             # Callers that were sent away together should not come back together.
             await asyncio.sleep(pause * (1 + random.random() / 4))
             pause = min(2 * pause, LATER_SECONDS)
+
+    def _took(self, since: float) -> None:
+        self.longest = max(self.longest, time.monotonic() - since)
 
     def _says_try_again(self, said: Said) -> bool:
         if said.status in (429, 503):

@@ -119,7 +119,7 @@ class Messenger:
 def _says_try_again(said: Said) -> bool:
     if said.status in (429, 503):
         return True
-    return said.status == 409 and bool(said.json["retryable"])
+    return said.status in (409, 504) and bool(said.json["retryable"])
 
 
 def new_key() -> str:

@@ -22,7 +22,7 @@ from deploy.local.ports import LOOPBACK
 from deploy.local.program import Program, tail
 from tests.support.town_until import until_so
 
-FIRST_READY_SECONDS = 60.0
+FIRST_READY_SECONDS = 120.0
 READY_AGAIN_SECONDS = 10.0
 """F01: how soon a killed process has to be ready again."""
 
@@ -64,6 +64,7 @@ class Kept:
     since: float = 0.0
     deaths: int = 0
     allowed: int = 0
+    pids_lost: list[int] = field(default_factory=list)
     seconds_away: list[float] = field(default_factory=list)
 
     def is_alive(self) -> bool:
@@ -117,6 +118,7 @@ class Watchman:
         if not kept.is_alive():
             if kept.child is not None:
                 kept.deaths += 1
+                kept.pids_lost.append(kept.child.pid)
             kept.ready, kept.since = False, now
             kept.child = kept.program.start()
         elif not kept.ready and kept.program.ready():
@@ -190,6 +192,10 @@ class Watchman:
             await until_so(kept.is_gone, f"{name} ends", STOP_SECONDS)
             assert kept.child is not None
             assert kept.child.returncode == 0, f"{name} ended with {kept.child.returncode}"
+
+    def lost(self, *names: str) -> dict[str, int]:
+        """Of these processes, the id of the one that died last."""
+        return {name: self._kept[name].pids_lost[-1] for name in names}
 
     def surprises(self) -> list[str]:
         """Processes that died more often than tests asked for, with the end of their logs."""
