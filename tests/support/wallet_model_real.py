@@ -228,14 +228,12 @@ def answered(real: Real, wish: Wish, said: Said, outcome: Outcome, *, replayed: 
     assert isinstance(outcome, Answer)
     body = orjson.loads(outcome.body) if outcome.body else {}
     code = body["code"] if outcome.status >= 400 else str(outcome.status)
-    if code == "in-progress":
-        return  # The same again in one batch, of something whose refusal is not kept.
     real.same(
         f"{what}: code", code, "reversal-not-possible" if said.code == "not-yet" else said.code
     )
     if code == "reversal-not-possible":
         real.same(f"{what}: retryable", body["retryable"], said.code == "not-yet")
-    if code in ("key-reused", "reversed-before-arrival"):
+    if code in ("key-reused", "reversed-before-arrival", "in-progress"):
         return
     if wish.key is not None and replayed:
         real.same(

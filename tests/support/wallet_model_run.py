@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 from contracts.commands import OpenWallet
 from kit.answers import Answer
 from kit.refusal import Unavailable
 from kit.work import Job, Outcome
 from tests.support.database_clock import DatabaseClock
-from tests.support.wallet_model_books import Wish
+from tests.support.wallet_model_books import NOT_KEPT, Said, Wish
 from tests.support.wallet_model_life import Life
 from tests.support.wallet_model_real import Real, answered, compare, job_for
 from tests.support.wallet_model_waiting import (
@@ -100,13 +101,22 @@ async def _born(purse: Purse, reals: Sequence[Real]) -> None:
 
 
 async def _step(purse: Purse, reals: Sequence[Real], wishes: list[tuple[Real, list[Wish]]]) -> None:
-    """One batch: what one life asks goes in its order, all of one kind together."""
+    """One batch: what one life asks goes in its order, all of one kind together.
+
+    Whoever asks again in it, before an answer was kept, is told to ask later, and nothing else.
+    """
     asked = [(real, wish, job_for(real, wish)) for real, each in wishes for wish in each]
     asked.sort(key=lambda each: (each[1].kind, type(each[2].command).__name__))
     outcomes = await performed(purse, [job for _, _, job in asked])
+    undecided: set[tuple[UUID, str]] = set()
     for (real, wish, _), outcome in zip(asked, outcomes, strict=True):
         before = real.life.model.keys.get(wish.key or "")
-        said = real.life.model.ask(wish)
+        if wish.key is not None and (real.person, wish.key) in undecided:
+            said = Said("in-progress")
+        else:
+            said = real.life.model.ask(wish)
+        if wish.key is not None and said.code in NOT_KEPT:
+            undecided.add((real.person, wish.key))
         real.life.told(wish, said)
         answered(real, wish, said, outcome, replayed=before is not None and before[0] == wish)
     await compare(purse, reals)
