@@ -224,17 +224,6 @@ async def test_unknown_missing_and_doubled_fields_are_invalid(town: Town) -> Non
     assert town.neighbours.months.asked == []
 
 
-async def test_a_query_where_none_is_declared_is_invalid(town: Town) -> None:
-    bodies = await routes_of(town)
-    before, asked = await rows(town), len(town.neighbours.batches)
-    for (method, path), told in bodies.items():
-        body = json.dumps(told).encode()
-        refused(await send(town, method, f"{path}?dry=1", body), "invalid", 422)
-    refused(await town.ask("GET", "/v1/me/wallet?x"), "invalid", 422)
-    refused(await town.counter.get(f"/v1/payments/{uuid4()}?x="), "invalid", 422)
-    assert (await rows(town), len(town.neighbours.batches)) == (before, asked)
-
-
 OPTIONAL = {
     "on_behalf_of", "agent", "psn_cert_type", "card_sn", "name", "items", "capture", "partial",
 }  # fmt: skip

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from contracts.public import Bill, NewPayment
 from contracts.refusals import PresenceExpired
 from gateway.domain.presence import PresenceSeal, ProvedPresence
-from gateway.edge.strict import canonical, read_body, read_query
+from gateway.edge.strict import canonical, read_body
 from kit.refusal import Invalid
 from tests.support.gateway import payment
 
@@ -55,13 +55,6 @@ def test_any_field_given_twice_is_invalid(data: st.DataObject) -> None:
     body = text.replace(object_text, doubled, 1).encode()
     with pytest.raises(Invalid, match="given twice"):
         read_body(NewPayment, body)
-
-
-@pytest.mark.parametrize("query", [b"x", b"x=1", b"a=1&b=2", b"=", b"&", b"%00", b"\xff"])
-def test_where_no_query_is_declared_none_is_taken(query: bytes) -> None:
-    assert read_query(None, b"") is None
-    with pytest.raises(Invalid, match="no query"):
-        read_query(None, query)
 
 
 def test_bodies_that_say_the_same_are_the_same() -> None:

@@ -62,10 +62,8 @@ def _names_in(value: Any) -> int:
 
 
 def read_query(model: type[M] | None, query: bytes) -> M | None:
-    """The query as `model`; where none is declared there may be none. Raises Invalid."""
+    """The query as `model`; where none is declared it is not looked at. Raises Invalid."""
     if model is None:
-        if query:
-            raise Invalid("no query is known here")
         return None
     try:
         pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, strict_parsing=bool(query))
