@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from uuid import UUID
 
 import asyncpg
@@ -23,7 +23,7 @@ from tests.support.fault_evidence import Evidence
 from tests.support.town import Site, Town, site_of, town_at
 from tests.support.town_families import Family, family_of
 from tests.support.town_load import CALLERS, at, families_of, load_on
-from tests.support.town_people import new_key
+from tests.support.town_people import Letter, Said, new_key
 from tests.support.town_proxy import Loses, Proxy, proxy_before
 from tests.support.town_races import (
     QUOTA_FEN,
@@ -170,6 +170,7 @@ async def test_a_commit_whose_answer_is_lost_is_settled_under_the_same_key(
     assert await batches(town, site, "wallet-beside") != await batches(town, site, "wallet-api")
 
 
+MOST_BLOCKINGS = 5
 WAITING = """
 SELECT count(*) FROM pg_stat_activity
 WHERE datname = current_database() AND application_name = 'wallet' AND wait_event_type = 'Lock'
@@ -212,14 +213,32 @@ async def exhausted(
 ) -> float:
     """Block the connections of cell 0; who comes then is refused at once, and served later.
 
-    After how many seconds the last of them was refused.
+    After how many seconds the last of them was refused. Readers wait for a lock for a while only:
+    where a busy machine took longer to refuse all, the cell is blocked anew.
     """
     counter = town.counter()
     body = json.dumps(counter.payment(family.token, 5)).encode()
-    keys = [new_key() for _ in range(CALLERS)]
-    served = await at_once(town, counter, [new_key() for _ in range(CALLERS)], body)
-    usual = max(said.after for said in served)
-    letters = [counter.letter("POST", "/v1/payments", body, key) for key in keys]
+    for _ in range(MOST_BLOCKINGS):
+        served = await at_once(town, counter, [new_key() for _ in range(CALLERS)], body)
+        usual = max(said.after for said in served)
+        keys = [new_key() for _ in range(CALLERS)]
+        letters = [counter.letter("POST", "/v1/payments", body, key) for key in keys]
+        answers = await while_blocked(town, site, locker, letters)
+        if answers is None:
+            continue
+        assert {said.status for said in answers} == {503}
+        assert all(said.headers["retry-after"] for said in answers)
+        assert max(said.after for said in answers) <= max(AT_ONCE_SECONDS, 3 * usual)
+        assert {said.status for said in await at_once(town, counter, keys, body)} == {201}
+        return max(said.after for said in answers)
+    raise AssertionError(f"some connection came free in each of {MOST_BLOCKINGS} blockings")
+
+
+async def while_blocked(
+    town: Town, site: Site, locker: asyncpg.Connection[asyncpg.Record], letters: Sequence[Letter]
+) -> list[Said] | None:
+    """What is said to these while readers hold all connections; None if one came free meanwhile."""
+    counter = town.counter()
     transaction = locker.transaction()
     await transaction.start()
     try:
@@ -234,17 +253,16 @@ async def exhausted(
 
         await until(all_wait, "no connection is left")
         answers = await volley(letters)
-        assert await locker.fetchval(WAITING) >= POOL_SIZE, "none came free meanwhile"
-        alive = await town.messenger.http.get(f"{site.stack['wallet']}/healthz", timeout=1)
+        lasted = await all_wait()
+        alive = await town.messenger.http.get(f"{site.stack['wallet']}/healthz", timeout=5)
     finally:
         await transaction.rollback()
     assert alive.status_code == 200
-    assert {said.status for said in answers} == {503}
-    assert all(said.headers["retry-after"] for said in answers)
-    assert max(said.after for said in answers) <= max(AT_ONCE_SECONDS, 3 * usual)
-    assert {(await reader).status for reader in readers} == {404}
-    assert {said.status for said in await at_once(town, counter, keys, body)} == {201}
-    return max(said.after for said in answers)
+    read = {(await reader).status for reader in readers}
+    if not lasted:
+        return None
+    assert read == {404}
+    return answers
 
 
 @pytest.mark.fault("F19")

@@ -248,7 +248,7 @@ class World:
                 stdin=subprocess.DEVNULL,
             )
 
-    async def ready(self, within: float = 30.0) -> None:
+    async def ready(self, within: float = 120.0) -> None:
         async with asyncio.timeout(within), httpx.AsyncClient(trust_env=False) as client:
             while True:
                 assert self.process is not None
@@ -260,7 +260,7 @@ class World:
                     pass
                 await asyncio.sleep(0.05)
 
-    async def died(self, within: float = 20.0) -> None:
+    async def died(self, within: float = 60.0) -> None:
         """Wait for it to kill itself at a fault point."""
         async with asyncio.timeout(within):
             while self.process is not None and self.process.poll() is None:
