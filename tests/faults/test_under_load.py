@@ -254,7 +254,7 @@ async def while_blocked(
         await until(all_wait, "no connection is left")
         answers = await volley(letters)
         lasted = await all_wait()
-        alive = await town.messenger.http.get(f"{site.stack['wallet']}/healthz", timeout=5)
+        alive = await town.messenger.http.get(f"{site.stack['wallet']}/healthz", timeout=1)
     finally:
         await transaction.rollback()
     assert alive.status_code == 200
