@@ -67,7 +67,7 @@ fmt: install ## put the code into shape
 	$(BIN)/ruff format .
 
 test: install ## every test but the long ones
-	$(BIN)/pytest -n 2 --dist loadfile -m "not long" tests
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not long" tests
 
 test-long: install ## the long ones and every fault; what faults did is told in var/faults.md
 	$(BIN)/pytest -m "long or fault" --fault-report=var/faults tests

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import random
 import socket
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import BinaryIO
 
 import psutil
 
@@ -11,7 +17,7 @@ LOOPBACK = "127.0.0.1"
 
 # Below the range from which kernels take the ports of outgoing connections: a server that was
 # killed finds its port still free when it comes back.
-SERVERS = range(20_000, 32_000)
+SERVERS = range(20_000, 30_000)
 
 
 class PortTaken(Exception):
@@ -38,10 +44,33 @@ def is_free(port: int) -> bool:
 
 
 def free_port() -> int:
-    for port in random.sample(SERVERS, 200):
-        if is_free(port):
+    """A port where nobody listens, and which this process alone was given as long as it lives.
+
+    A server that is about to start, or that was killed and comes back, finds it still free.
+    """
+    for port in random.SystemRandom().sample(SERVERS, 200):
+        if port not in _given and _is_reserved(port) and is_free(port):
+            _given.add(port)
             return port
     raise RuntimeError(f"no free port between {SERVERS.start} and {SERVERS.stop}")
+
+
+_given: set[int] = set()
+
+
+def _is_reserved(port: int) -> bool:
+    """Whether this process holds the port's byte of the file that all of this user lock."""
+    try:
+        fcntl.lockf(_reservations(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+    except OSError:
+        return False
+    return True
+
+
+@cache
+def _reservations() -> BinaryIO:
+    # Opened once: closing any handle of a file gives up all that the process has locked in it.
+    return (Path(tempfile.gettempdir()) / f"gongji-{os.getuid()}.ports").open("ab")
 
 
 def is_listening(port: int) -> bool:

@@ -26,9 +26,10 @@ OWN = ROOT / "var" / "blackbox"
 START_SECONDS = 420
 PORTS = {"gateway": 8080, "relations": 8081, "wallet": 8082, "settlement": 8083, "sandbox": 8090}
 """Where a stack is unless it is told otherwise; somebody else's may be there already."""
+ELSEWHERE = 30_000
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack() -> Iterator[Stack]:
     """The running stack; brought up by the first process that needs it, if nobody runs one."""
     named = os.environ.get("STACK")
@@ -76,9 +77,9 @@ def make(target: str) -> None:
     # Flags of an outer make (its job server) are not for this one.
     env = {name: value for name, value in os.environ.items() if "MAKE" not in name}
     env["GONGJI_VAR"] = str(OWN)
-    for service, port in PORTS.items():
+    for number, (service, port) in enumerate(PORTS.items()):
         if not is_free(port):
-            env.setdefault(f"{service.upper()}_PORT", str(a_free_port()))
+            env.setdefault(f"{service.upper()}_PORT", str(a_free_port(number)))
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=START_SECONDS, check=False, env=env
     )
@@ -90,25 +91,25 @@ def is_free(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
-def a_free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def a_free_port(number: int) -> int:
+    """Of a range of this number's own, below the ports of outgoing connections."""
+    first = ELSEWHERE + 100 * number
+    return next(port for port in range(first, first + 100) if is_free(port))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def world(stack: Stack) -> Iterator[World]:
     limits = httpx.Limits(max_connections=80, max_keepalive_connections=80)
     with httpx.Client(timeout=15, limits=limits, trust_env=False) as http:
         yield World(stack=stack, http=http)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def pharmacy(world: World) -> Counter:
     return world.counter("pharmacy")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def hospital(world: World) -> Counter:
     return world.counter("hospital")
 
@@ -125,7 +126,7 @@ def untouched(world: World) -> Family:
     return world.family()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def bus(stack: Stack) -> Iterator[Bus]:
     with Bus(stack.bootstrap, stack.topic_prefix) as bus:
         yield bus

@@ -236,7 +236,7 @@ async def running(loop: Loop) -> AsyncIterator[asyncio.Event]:
 
 
 async def until(
-    what: Callable[[], Coroutine[Any, Any, Any]], within: float = 20.0, every: float = 0.05
+    what: Callable[[], Coroutine[Any, Any, Any]], within: float = 60.0, every: float = 0.05
 ) -> Any:
     """Wait until something is so; what it was last, if it never came to be."""
     deadline = asyncio.get_running_loop().time() + within

@@ -25,7 +25,7 @@ START_SECONDS = 420
 SERVICES = ("GATEWAY", "RELATIONS", "WALLET", "SETTLEMENT", "SANDBOX")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def platform(postgres_admin_dsn: str, kafka_bootstrap: str) -> Iterator[Platform]:
     # What an outer make or a developer's shell says of another stack is not for this one.
     kept = {
@@ -51,12 +51,15 @@ def platform(postgres_admin_dsn: str, kafka_bootstrap: str) -> Iterator[Platform
 
 
 def free_ports(count: int) -> list[int]:
-    """As many as are asked for, all of them different."""
-    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [int(probe.getsockname()[1]) for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
+    """As many as are asked for, all of them different, below those of outgoing connections."""
+    found: list[int] = []
+    for port in range(31_000, 32_000):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
+                found.append(port)
+        if len(found) == count:
+            return found
+    raise AssertionError("no ports are free")
 
 
 def make(target: str, env: dict[str, str]) -> None:
@@ -71,22 +74,22 @@ def make(target: str, env: dict[str, str]) -> None:
     assert done.returncode == 0, f"make {target}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def province(platform: Platform) -> Iterator[Province]:
     with Province(platform.told["kafka"], platform.told["topic_prefix"]) as province:
         yield province
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def pharmacy(platform: Platform) -> Counter:
     return platform.counter("pharmacy")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def hospital(platform: Platform) -> Counter:
     return platform.counter("hospital")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def clerk(platform: Platform) -> Bearer:
     return platform.clerk("clearing")

@@ -1,0 +1,1 @@
+"""A client written from the contract alone: of this repository it imports nothing."""

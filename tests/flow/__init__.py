@@ -1,0 +1,1 @@
+"""Stories on a whole town, over HTTP and Kafka alone."""
