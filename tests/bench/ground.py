@@ -160,7 +160,7 @@ def counter_code(site: Site) -> str:
 @contextmanager
 def ground_of(people: int) -> Iterator[Ground]:
     """Everything started, everybody at the counter. Stops whatever it started."""
-    admin_dsn, kafka = servers.address("durable"), servers.address("kafka")
+    admin_dsn, kafka = servers.address("durable"), servers.address("durable-kafka")
     databases = Databases(admin_dsn)
     with (
         tempfile.TemporaryDirectory(prefix="bench-") as folder,
@@ -178,7 +178,7 @@ def ground_of(people: int) -> Iterator[Ground]:
         ground = Ground(site=site, databases=databases, meter=meter_of(admin_dsn, site))
         for name in site.watchman.names:
             ground.watch(name)
-        ground.meter.add("kafka", pid_of("kafka"))
+        ground.meter.add("kafka", pid_of("durable-kafka"))
         blocking(populate(ground, people))
         yield ground
         surprises = site.watchman.surprises()

@@ -184,7 +184,7 @@ async def a_town(dsn: str, folder: Path, **change: Any) -> AsyncIterator[Town]:
     with respx.mock(assert_all_called=False) as router:
         neighbours.install(router)
         async with (
-            httpx.AsyncClient() as between,
+            httpx.AsyncClient(verify=False) as between,
             patched(Line, "send", over_the_line(between)),
             assembled(settings) as parts,
             httpx.AsyncClient(transport=httpx.ASGITransport(parts.app), base_url=PUBLIC) as client,

@@ -31,9 +31,27 @@ DATED = {"track_commit_timestamp": "on"}
 """Durable, and it knows when each row was committed: what the benchmark measures from and to."""
 
 
-def postgres(folder: Path, settings: dict[str, str]) -> tuple[Program, dict[str, str]]:
+MEMORY = Path("/dev/shm")
+ROOM_BYTES = 6 << 30
+DURABLE = "durable"
+
+
+def in_memory(folder: Path) -> Path:
+    """Where a server that may forget keeps its data: in memory, if there is plenty of it.
+
+    Tests create and drop databases and topics all the time, and a file system that keeps its
+    promises spends more on their files than a server does on what is in them.
+    """
+    try:
+        roomy = shutil.disk_usage(MEMORY).free >= ROOM_BYTES <= psutil.virtual_memory().available
+    except OSError:
+        roomy = False
+    return MEMORY / f"gongji-{folder.parent.name}" / folder.name if roomy else folder
+
+
+def postgres(folder: Path, home: Path, settings: dict[str, str]) -> tuple[Program, dict[str, str]]:
     cluster = Cluster(
-        data=folder / "data",
+        data=home / "data",
         port=free_port(),
         log=folder / "postgres.log",
         settings=settings,
@@ -42,9 +60,9 @@ def postgres(folder: Path, settings: dict[str, str]) -> tuple[Program, dict[str,
     return cluster.program(), {"address": cluster.dsn}
 
 
-def kafka(folder: Path) -> tuple[Program, dict[str, str]]:
+def kafka(folder: Path, home: Path) -> tuple[Program, dict[str, str]]:
     broker = Broker(
-        folder=folder / "data",
+        folder=home / "data",
         jars=ensure_jars(ROOT / "var" / "kafka-jars"),
         port=free_port(),
         controller_port=free_port(),
@@ -54,10 +72,10 @@ def kafka(folder: Path) -> tuple[Program, dict[str, str]]:
     return broker.program(), {"address": broker.bootstrap}
 
 
-def prepare(kind: str, folder: Path) -> tuple[Program, dict[str, str]]:
-    if kind == "kafka":
-        return kafka(folder)
-    return postgres(folder, FORGETFUL if kind == "postgres" else DATED)
+def prepare(kind: str, folder: Path, home: Path) -> tuple[Program, dict[str, str]]:
+    if kind.endswith("kafka"):
+        return kafka(folder, home)
+    return postgres(folder, home, FORGETFUL if kind == "postgres" else DATED)
 
 
 def leave(_signal: int, _frame: FrameType | None) -> None:
@@ -66,7 +84,9 @@ def leave(_signal: int, _frame: FrameType | None) -> None:
 
 def keep(kind: str, folder: Path, owner: psutil.Process) -> None:
     folder.mkdir(parents=True)
-    program, found = prepare(kind, folder)
+    home = folder if kind.startswith(DURABLE) else in_memory(folder)
+    home.mkdir(parents=True, exist_ok=True)
+    program, found = prepare(kind, folder, home)
     child = program.start()
     try:
         await_ready(program, child, READY_WITHIN_SECONDS)
@@ -75,12 +95,14 @@ def keep(kind: str, folder: Path, owner: psutil.Process) -> None:
         answer.rename(folder.with_suffix(".json"))
         owner.wait()
     finally:
-        child.kill()
+        child.send_signal(signal.SIGKILL if kind.endswith("kafka") else signal.SIGQUIT)
         child.wait()
-        shutil.rmtree(folder, ignore_errors=True)
+        for left in (home, folder):
+            shutil.rmtree(left, ignore_errors=True)
         folder.with_suffix(".json").unlink(missing_ok=True)
-        with contextlib.suppress(OSError):
-            folder.parent.rmdir()  # by whoever is last
+        for run in (home.parent, folder.parent):
+            with contextlib.suppress(OSError):
+                run.rmdir()  # by whoever is last
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ import psutil
 from filelock import FileLock
 
 from deploy.local.program import tail
-from tests.support.keeper import READY_WITHIN_SECONDS, ROOT
+from tests.support.keeper import MEMORY, READY_WITHIN_SECONDS, ROOT
 
 FOLDER = ROOT / "var" / "tests"
 VARIABLE = "GONGJI_TEST_RUN"
@@ -26,8 +26,8 @@ VARIABLE = "GONGJI_TEST_RUN"
 
 def begin() -> None:
     """Name this run, for its workers to inherit, and sweep up after runs that were killed."""
-    for left in FOLDER.glob("run-*") if FOLDER.exists() else []:
-        if not is_alive(left.name):
+    for left in [*FOLDER.glob("run-*"), *MEMORY.glob("gongji-run-*")]:
+        if not is_alive(left.name.removeprefix("gongji-")):
             shutil.rmtree(left, ignore_errors=True)
     owner = psutil.Process()
     os.environ[VARIABLE] = f"run-{owner.pid}-{int(owner.create_time())}"
@@ -60,7 +60,8 @@ def run_name() -> str:
 
 
 def address(kind: str) -> str:
-    """Where this run's `postgres`, `durable` (a PostgreSQL with fsync) or `kafka` answers."""
+    """Where this run's `postgres`, `durable` (a PostgreSQL with fsync), `kafka` or `durable-kafka`
+    answers; what is not durable keeps its data in memory."""
     folder = FOLDER / os.environ[VARIABLE]
     folder.mkdir(parents=True, exist_ok=True)
     found = folder / f"{kind}.json"
