@@ -16,7 +16,7 @@ HELD_ELSEWHERE = {
     "make test": "tests/docs/test_commands.py",
 }
 """What a document shows and is not run with it → who holds it: the command `run`, whose story
-`tests/flow/test_story_in_cells.py` plays; and `make test` is what runs all this."""
+`tests/flow/apart/test_story_in_cells.py` plays; and `make test` is what runs all this."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,11 +10,12 @@ import pytest_asyncio
 from proof.databases import count_unsettled
 from tests.support.databases import Databases
 from tests.support.fault_evidence import Evidence
-from tests.support.town import ALL_IN_ONE, Layout, Site, Town, site_of, town_at
+from tests.support.town import ALL_IN_ONE, Site, Town, site_of, town_at
 from tests.support.town_bus import Bus, bus_of
 from tests.support.town_refusals import Place, place_of
-from tests.support.town_servers import Servers, made_in, running
 from tests.support.town_until import until
+
+DRAINED_SECONDS = 300.0
 
 
 @pytest.fixture(scope="package")
@@ -46,43 +47,6 @@ async def town(site: Site, fault_evidence: Evidence) -> AsyncIterator[Town]:
 async def bus(site: Site) -> AsyncIterator[Bus]:
     async with bus_of(site.broker) as bus:
         yield bus
-
-
-DRAINED_SECONDS = 300.0
-
-BRITTLE: Layout = {
-    "gateway": ("all",),
-    "relations": ("all",),
-    "wallet": ("api", "consume", "relay"),
-    "settlement": ("all",),
-    "sandbox": ("all",),
-}
-
-
-@pytest.fixture(scope="package")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
-    """A PostgreSQL and a Kafka that tests may kill, as long as they start them again."""
-    with running(made_in(tmp_path_factory.mktemp("servers"))) as servers:
-        yield servers
-
-
-@pytest.fixture(scope="package")
-def brittle_site(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with site_of(
-        BRITTLE,
-        databases=servers.databases,
-        kafka=servers.broker.bootstrap,
-        folder=tmp_path_factory.mktemp("brittle"),
-    ) as site:
-        yield site
-
-
-@pytest_asyncio.fixture
-async def brittle(brittle_site: Site, fault_evidence: Evidence) -> AsyncIterator[Town]:
-    """A town on those servers."""
-    async with town_at(brittle_site, patient=True, evidence=fault_evidence) as town:
-        yield town
-        await at_last_settled(brittle_site)
 
 
 @pytest_asyncio.fixture

@@ -83,7 +83,7 @@ def test_a_fault_test_without_evidence_fails_and_the_report_tells_all(tmp_path: 
 
 def test_each_fault_has_a_test_and_each_file_named_for_one_causes_it() -> None:
     marked: set[str] = set()
-    for path in sorted((ROOT / "tests").glob("*/test_*.py")):
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
         found = set(MARK.findall(path.read_text(encoding="utf-8")))
         named = re.match(r"test_(f\d\d)_", path.name)
         if path.name != Path(__file__).name:

@@ -1,0 +1,1 @@
+"""Faults that need a town of their own, or servers that may be killed."""
